@@ -1,0 +1,52 @@
+/**
+ * `npm test`: every Vitest project in one run, closed by one plain line that sums them, `N passed, N failed[, N
+ * skipped]`. A file that does not load, an error outside any test, and a run without a test are failures too.
+ * Arguments go to Vitest: `npm test -- --project node history`.
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The part of Vitest's JSON report that is read here. */
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly testResults: readonly {
+    readonly status: string;
+    readonly assertionResults: readonly { status: string }[];
+  }[];
+}
+
+function readReport(file: string): Report | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+const folder = mkdtempSync(join(tmpdir(), "perdura-test-"));
+const file = join(folder, "report.json");
+const vitest = fileURLToPath(new URL("../node_modules/vitest/vitest.mjs", import.meta.url));
+const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
+const child = spawn(process.execPath, [vitest, "run", ...reporters, ...process.argv.slice(2)], { stdio: "inherit" });
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => child.kill(signal));
+
+child.on("exit", (code) => {
+  const report = readReport(file);
+  rmSync(folder, { recursive: true, force: true });
+  const passed = report?.numPassedTests ?? 0;
+  const skipped = (report?.numPendingTests ?? 0) + (report?.numTodoTests ?? 0);
+  const broken = (report?.testResults ?? []).filter(
+    ({ status, assertionResults }) => status === "failed" && assertionResults.every((test) => test.status !== "failed"),
+  );
+  let failed = (report?.numFailedTests ?? 0) + broken.length;
+  if (failed === 0 && code !== 0) failed = 1;
+  if (passed + failed === 0) console.log("No test ran.");
+  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+  process.exit(failed > 0 || passed === 0 ? 1 : 0);
+});
