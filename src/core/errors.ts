@@ -1,0 +1,342 @@
+/**
+ * Every error that Perdura throws. Each has a stable `code` (listed with its meaning in docs/errors.md), a message that
+ * says what to do, and keeps its `cause`. Codes, not classes, cross process borders: {@link errorFromCode} rebuilds the
+ * class on the other side.
+ */
+
+/** The stable codes, one per error class. A code never changes its meaning once released. */
+export type PerduraErrorCode =
+  | "invalid_argument"
+  | "instance_not_found"
+  | "instance_exists"
+  | "instance_completed"
+  | "instance_not_completed"
+  | "instance_not_started"
+  | "no_failure_details"
+  | "not_registered"
+  | "already_registered"
+  | "payload_too_large"
+  | "payload_not_serializable"
+  | "record_too_large"
+  | "task_hub_exists"
+  | "task_hub_not_found"
+  | "not_initialized"
+  | "backend_already_started"
+  | "work_item_lock_lost"
+  | "task_cancelled"
+  | "task_failed"
+  | "task_timed_out"
+  | "unknown_instance_id"
+  | "unknown_task_id"
+  | "duplicate_event"
+  | "history_decode"
+  | "format_too_new"
+  | "nondeterminism"
+  | "stalled"
+  | "event_not_rerunnable"
+  | "wait_timed_out"
+  | "aborted"
+  | "unsupported"
+  | "unauthenticated"
+  | "storage";
+
+/** Options that every error takes: the cause, kept for those who look. */
+export interface PerduraErrorOptions {
+  readonly cause?: unknown;
+}
+
+/** The base of all errors of this package. Catch it, then look at `code`. */
+export class PerduraError extends Error {
+  /** Stable code, for programs. */
+  readonly code: PerduraErrorCode;
+
+  constructor(code: PerduraErrorCode, message: string, options?: PerduraErrorOptions) {
+    super(message, options?.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.name = new.target.name;
+  }
+}
+
+/** An argument is malformed: an empty id, a non-finite duration, a negative limit. Nothing was changed. */
+export class InvalidArgumentError extends PerduraError {
+  constructor(message: string, options?: PerduraErrorOptions) {
+    super("invalid_argument", message, options);
+  }
+}
+
+/** No instance of that id exists (or it was purged). */
+export class InstanceNotFoundError extends PerduraError {
+  constructor(instanceId?: string, options?: PerduraErrorOptions) {
+    super(
+      "instance_not_found",
+      instanceId === undefined ? "no such instance exists" : `no such instance exists: check the id '${instanceId}'`,
+      options,
+    );
+  }
+}
+
+/** A start named an id that is taken and whose reuse policy does not allow it to be replaced. */
+export class InstanceExistsError extends PerduraError {
+  constructor(instanceId: string, options?: PerduraErrorOptions) {
+    super(
+      "instance_exists",
+      `orchestration instance already exists: choose another id than '${instanceId}', pass a reuse policy, or purge it first`,
+      options,
+    );
+  }
+}
+
+/** The instance has ended, so that it takes no more events. */
+export class InstanceCompletedError extends PerduraError {
+  constructor(instanceId: string, status: string, options?: PerduraErrorOptions) {
+    super(
+      "instance_completed",
+      `instance '${instanceId}' has ended (${status}) and takes no more events: start a new one or restart it`,
+      options,
+    );
+  }
+}
+
+/** The operation needs an ended instance. */
+export class InstanceNotCompletedError extends PerduraError {
+  constructor(instanceId?: string, options?: PerduraErrorOptions) {
+    super(
+      "instance_not_completed",
+      instanceId === undefined
+        ? "orchestration has not yet completed"
+        : `orchestration has not yet completed: wait for '${instanceId}' or terminate it first`,
+      options,
+    );
+  }
+}
+
+/** The runtime state holds no start event yet. */
+export class NotStartedError extends PerduraError {
+  constructor(options?: PerduraErrorOptions) {
+    super("instance_not_started", "orchestration has not started", options);
+  }
+}
+
+/** The orchestration ended without failure details. */
+export class NoFailureDetailsError extends PerduraError {
+  constructor(options?: PerduraErrorOptions) {
+    super("no_failure_details", "orchestration did not report failure details", options);
+  }
+}
+
+/** A name that this registry does not know. */
+export class NotRegisteredError extends PerduraError {
+  /** What was looked for. */
+  readonly kind: "orchestrator" | "activity";
+  /** The name that was not found. */
+  readonly taskName: string;
+
+  constructor(kind: "orchestrator" | "activity", name: string, options?: PerduraErrorOptions) {
+    super(
+      "not_registered",
+      `${kind} named '${name}' is not registered: add it to the TaskRegistry of the worker that should run it`,
+      options,
+    );
+    this.kind = kind;
+    this.taskName = name;
+  }
+}
+
+/** A name was added to a registry twice. */
+export class AlreadyRegisteredError extends PerduraError {
+  constructor(kind: "orchestrator" | "activity", name: string, options?: PerduraErrorOptions) {
+    super("already_registered", `${kind} named '${name}' is already registered: give one of the two another name`, options);
+  }
+}
+
+/** A payload is above the limit. Nothing was stored. */
+export class PayloadTooLargeError extends PerduraError {
+  constructor(what: string, bytes: number, limit: number, options?: PerduraErrorOptions) {
+    super(
+      "payload_too_large",
+      `${what} is ${bytes} bytes, above the limit of ${limit}: store the data elsewhere and pass a reference, or raise maxPayloadBytes`,
+      options,
+    );
+  }
+}
+
+/** A value could not be turned into text, or a text not into a value. */
+export class PayloadNotSerializableError extends PerduraError {
+  constructor(what: string, options?: PerduraErrorOptions) {
+    super("payload_not_serializable", `${what} cannot be converted: pass plain JSON data or another DataConverter`, options);
+  }
+}
+
+/** An instance's bookkeeping no longer fits a row of the store. */
+export class RecordTooLargeError extends PerduraError {
+  constructor(instanceId: string, bytes: number, limit: number, options?: PerduraErrorOptions) {
+    super(
+      "record_too_large",
+      `the pending work of '${instanceId}' takes ${bytes} bytes, above the row limit of ${limit}: fan out in smaller groups or through sub-orchestrations`,
+      options,
+    );
+  }
+}
+
+/** `createTaskHub` found the hub already there. Its data is untouched. */
+export class TaskHubExistsError extends PerduraError {
+  constructor(options?: PerduraErrorOptions) {
+    super("task_hub_exists", "task hub already exists", options);
+  }
+}
+
+/** `deleteTaskHub` found no hub. */
+export class TaskHubNotFoundError extends PerduraError {
+  constructor(options?: PerduraErrorOptions) {
+    super("task_hub_not_found", "task hub not found", options);
+  }
+}
+
+/** The backend was used before `createTaskHub`. */
+export class NotInitializedError extends PerduraError {
+  constructor(options?: PerduraErrorOptions) {
+    super("not_initialized", "backend not initialized: call createTaskHub() first", options);
+  }
+}
+
+/** `start` was called on a backend that runs. */
+export class BackendAlreadyStartedError extends PerduraError {
+  constructor(options?: PerduraErrorOptions) {
+    super("backend_already_started", "backend is already started", options);
+  }
+}
+
+/** The writer no longer owns the work item, or the partition: nothing of what it tried to commit was stored. */
+export class WorkItemLockLostError extends PerduraError {
+  constructor(detail?: string, options?: PerduraErrorOptions) {
+    super("work_item_lock_lost", `lock on work-item was lost${detail === undefined ? "" : `: ${detail}`}`, options);
+  }
+}
+
+/** A durable task was cancelled, or a remote work item handed back. */
+export class TaskCancelledError extends PerduraError {
+  constructor(message = "the task was canceled", options?: PerduraErrorOptions) {
+    super("task_cancelled", message, options);
+  }
+}
+
+/** An activity attempt, or a whole retried call, ran out of its time. */
+export class TaskTimedOutError extends PerduraError {
+  constructor(what: string, timeoutMs: number, options?: PerduraErrorOptions) {
+    super("task_timed_out", `${what} did not finish within ${timeoutMs} ms`, options);
+  }
+}
+
+/** A rendezvous was completed or cancelled for an instance that waits for none. */
+export class UnknownInstanceIdError extends PerduraError {
+  constructor(instanceId: string, options?: PerduraErrorOptions) {
+    super("unknown_instance_id", `unknown instance ID: ${instanceId}`, options);
+  }
+}
+
+/** A rendezvous was completed or cancelled for an activity that nobody waits for. */
+export class UnknownTaskIdError extends PerduraError {
+  constructor(instanceId: string, taskId: number, options?: PerduraErrorOptions) {
+    super("unknown_task_id", `unknown instance ID/task ID combo: ${instanceId}/${taskId}`, options);
+  }
+}
+
+/** A history event repeats one that is there: a second start, completion or result. */
+export class DuplicateEventError extends PerduraError {
+  constructor(detail?: string, options?: PerduraErrorOptions) {
+    super("duplicate_event", `duplicate event${detail === undefined ? "" : `: ${detail}`}`, options);
+  }
+}
+
+/** Stored or received bytes are not a message of this package. */
+export class HistoryDecodeError extends PerduraError {
+  constructor(message: string, options?: PerduraErrorOptions) {
+    super("history_decode", message, options);
+  }
+}
+
+/** The stored data was written by a newer release whose format this one does not know. */
+export class FormatTooNewError extends PerduraError {
+  constructor(found: number, known: number, options?: PerduraErrorOptions) {
+    super(
+      "format_too_new",
+      `the stored history has format ${found}, this release knows up to ${known}: deploy the newer release again`,
+      options,
+    );
+  }
+}
+
+/** What a {@link NonDeterminismError} compared. */
+export interface Divergence {
+  /** Index of the history event (0-based, within the generation) at which code and history part; -1 where none applies. */
+  readonly eventNumber: number;
+  /** What history has, in words. */
+  readonly recorded: string;
+  /** What the code asked for, in words. */
+  readonly asked: string;
+}
+
+/** The orchestrator's code did something else than its history, or awaited something that is not durable. */
+export class NonDeterminismError extends PerduraError {
+  /** The two sides, where the error is about a recorded event. */
+  readonly divergence: Divergence | undefined;
+
+  constructor(message: string, divergence?: Divergence, options?: PerduraErrorOptions) {
+    super("nondeterminism", message, options);
+    this.divergence = divergence;
+  }
+}
+
+/** The instance is parked; its metadata says why. */
+export class StalledError extends PerduraError {
+  constructor(message: string, options?: PerduraErrorOptions) {
+    super("stalled", message, options);
+  }
+}
+
+/** `rerun` named an event that no run can begin from. */
+export class EventNotRerunnableError extends PerduraError {
+  constructor(message: string, options?: PerduraErrorOptions) {
+    super("event_not_rerunnable", message, options);
+  }
+}
+
+/** A wait ended before what it waited for. The instance goes on. */
+export class WaitTimedOutError extends PerduraError {
+  constructor(what: string, timeoutMs: number, options?: PerduraErrorOptions) {
+    super("wait_timed_out", `${what} did not happen within ${timeoutMs} ms: wait again, the instance goes on`, options);
+  }
+}
+
+/** The caller's signal aborted the call. */
+export class AbortedError extends PerduraError {
+  constructor(message = "the call was aborted", options?: PerduraErrorOptions) {
+    super("aborted", message, options);
+  }
+}
+
+/** This host cannot do that; the message says what can. */
+export class UnsupportedError extends PerduraError {
+  constructor(message: string, options?: PerduraErrorOptions) {
+    super("unsupported", message, options);
+  }
+}
+
+/** The caller showed no valid credential. */
+export class UnauthenticatedError extends PerduraError {
+  constructor(message: string, options?: PerduraErrorOptions) {
+    super("unauthenticated", message, options);
+  }
+}
+
+/** The store failed for a reason of its own; the cause has it. Nothing of the batch was stored unless the message says so. */
+export class StorageError extends PerduraError {
+  constructor(message: string, options?: PerduraErrorOptions) {
+    super("storage", message, options);
+  }
+}
+
+/** Says whether a value is an error of this package, also when it comes from another copy of it. */
+export function isPerduraError(value: unknown): value is PerduraError {
+  return value instanceof Error && typeof (value as { code?: unknown }).code === "string" && "name" in value;
+}
