@@ -1,0 +1,35 @@
+import { InstanceNotFoundError } from "../errors.ts";
+import type { PurgeOptions } from "./backend.ts";
+
+/** What a recursive purge needs of a hub. */
+export interface Purger {
+  /**
+   * Ids of the sub-orchestrations of an instance that may be purged.
+   *
+   * @throws {@link InstanceNotFoundError}, {@link InstanceNotCompletedError}.
+   */
+  childrenOf(instanceId: string, options: Pick<PurgeOptions, "force">): Promise<readonly string[]>;
+  /** Purges one instance. @throws {@link InstanceNotFoundError}, {@link InstanceNotCompletedError}. */
+  purgeOne(instanceId: string, options: Pick<PurgeOptions, "force">): Promise<void>;
+}
+
+/**
+ * Purges an instance, its sub-orchestrations first. A child that is gone already is no obstacle; one that still runs ends
+ * the purge with its error, and what was purged by then stays purged. Returns how many instances were purged.
+ */
+export async function purgeRecursively(purger: Purger, instanceId: string, options: PurgeOptions): Promise<number> {
+  const { force } = options;
+  const only = force === undefined ? {} : { force };
+  let count = 0;
+  if (options.recursive !== false) {
+    for (const child of await purger.childrenOf(instanceId, only)) {
+      try {
+        count += await purgeRecursively(purger, child, options);
+      } catch (error) {
+        if (!(error instanceof InstanceNotFoundError)) throw error;
+      }
+    }
+  }
+  await purger.purgeOne(instanceId, only);
+  return count + 1;
+}

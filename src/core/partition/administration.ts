@@ -1,0 +1,323 @@
+import { clone, create } from "@bufbuild/protobuf";
+import {
+  InstanceCompletedError,
+  InstanceExistsError,
+  InstanceNotCompletedError,
+  InstanceNotFoundError,
+  InvalidArgumentError,
+  WorkItemLockLostError,
+} from "../errors.ts";
+import { childIdsOf, type ForkedHistory, forkForRerun, forkForRewind } from "../history/fork.ts";
+import type { PurgeOptions, RerunRequest } from "../hub/backend.ts";
+import { executionRewound, executionStarted, orchestratorStarted } from "../protocol/events.ts";
+import {
+  type HistoryEvent,
+  OrchestrationStatus,
+  type ParentInstanceInfo,
+} from "../protocol/gen/perdura/model/v1/history_pb.ts";
+import { type Envelope, EnvelopeSchema, type InstanceRecord, InstanceRecordSchema } from "../protocol/gen/perdura/model/v1/store_pb.ts";
+import { marshalEnvelope, marshalSegment, unmarshalEnvelope } from "../protocol/marshal.ts";
+import { statusName } from "../protocol/status.ts";
+import type { Activities } from "./activities.ts";
+import { admitEnvelope, clientEnvelope } from "./admission.ts";
+import type { Deliveries } from "./deliveries.ts";
+import { LiveInstance } from "./live-instance.ts";
+import { newExecutionId } from "./new-execution-id.ts";
+import type { PartitionContext } from "./partition-context.ts";
+import type { InstanceWrite } from "./ports.ts";
+import { FORMAT_VERSION, isEnded, isPurged, newRecord, readRecord } from "./record.ts";
+import { StoredHistory } from "./stored-history.ts";
+import { applyEvent, envelopeOf } from "./turn-plan.ts";
+
+/** A run cut from another one's history, ready to be stored. It crosses partitions as bytes: see docs of the hosts. */
+export interface AdoptedRun {
+  readonly instanceId: string;
+  /** The ExecutionStarted event of the run it was cut from. */
+  readonly start: HistoryEvent;
+  readonly fork: ForkedHistory;
+  readonly generation: number;
+}
+
+/** The rarer operations on whole instances: purge, rewind, rerun. */
+export class Administration {
+  readonly #context: PartitionContext;
+  readonly #activities: Activities;
+  readonly #deliveries: Deliveries;
+
+  constructor(context: PartitionContext, activities: Activities, deliveries: Deliveries) {
+    this.#context = context;
+    this.#activities = activities;
+    this.#deliveries = deliveries;
+  }
+
+  /** The record of an instance that can be seen. @throws {@link InstanceNotFoundError}. */
+  async record(instanceId: string): Promise<InstanceRecord> {
+    const loaded = await this.#context.ports.store.load(instanceId);
+    const record = loaded === undefined ? undefined : readRecord(loaded.row);
+    if (record === undefined || isPurged(record)) throw new InstanceNotFoundError(instanceId);
+    return record;
+  }
+
+  /** The committed events of the current generation. @throws {@link InstanceNotFoundError}. */
+  async history(instanceId: string): Promise<readonly HistoryEvent[]> {
+    return new StoredHistory(this.#context.ports.store, await this.record(instanceId)).read();
+  }
+
+  /**
+   * Ids of the sub-orchestrations of the current generation of an instance that may be purged.
+   *
+   * @throws {@link InstanceNotFoundError}, {@link InstanceNotCompletedError}.
+   */
+  async children(instanceId: string, options: Pick<PurgeOptions, "force">): Promise<readonly string[]> {
+    const record = await this.record(instanceId);
+    if (!isEnded(record) && options.force !== true) throw new InstanceNotCompletedError(instanceId);
+    return childIdsOf(await new StoredHistory(this.#context.ports.store, record).read());
+  }
+
+  /** Deletes one instance. @throws {@link InstanceNotFoundError}, {@link InstanceNotCompletedError}. */
+  async purgeOne(instanceId: string, options: Pick<PurgeOptions, "force">): Promise<void> {
+    const live = await this.#context.table.get(instanceId);
+    if (live === undefined || isPurged(live.record)) throw new InstanceNotFoundError(instanceId);
+    await live.exclusive(async () => {
+      const { record: current } = live;
+      if (live.stale || isPurged(current)) throw new InstanceNotFoundError(instanceId);
+      if (!isEnded(current) && options.force !== true) throw new InstanceNotCompletedError(instanceId);
+      const { now } = this.#context;
+      const record = create(InstanceRecordSchema, {
+        formatVersion: FORMAT_VERSION,
+        instanceId,
+        executionId: current.executionId,
+        incarnation: current.incarnation,
+        name: current.name,
+        status: current.status,
+        createdAtMs: current.createdAtMs,
+        lastUpdatedAtMs: now,
+        purgedAtMs: now,
+        indexVersion: Math.max(now, current.indexVersion + 1),
+        nextEnvelopeSeq: current.nextEnvelopeSeq,
+        ...(current.parent === undefined ? {} : { parent: current.parent }),
+      });
+      const write: InstanceWrite = { instanceId, incarnation: current.incarnation, wipe: true };
+      const needsTombstone = live.outbox.length > 0 || this.#context.ports.index !== undefined;
+      if (needsTombstone) {
+        const row = this.#context.row(record, { inbox: [], outboxLength: live.outbox.length });
+        const outboxAdd = live.outbox.map(({ seq, envelope }) => ({ seq, bytes: marshalEnvelope(envelope) }));
+        await this.#context.commit({ ...write, row, outboxAdd });
+      } else {
+        await this.#context.commit(write);
+      }
+      this.#context.table.forget(instanceId, new WorkItemLockLostError(`'${instanceId}' was purged`));
+      this.#context.ports.signals.changed(instanceId);
+    });
+    this.#deliveries.look(instanceId);
+  }
+
+  /** Accepts a rewind: it is carried out by the owner, as the instance's next step. */
+  async requestRewind(instanceId: string, reason: string | undefined): Promise<void> {
+    const { now } = this.#context;
+    const envelope = clientEnvelope(instanceId, executionRewound({ reason }, now), now);
+    const appended = await this.#context.ports.store.append(instanceId, (row) => {
+      const record = row === undefined ? undefined : readRecord(row);
+      if (record === undefined || isPurged(record)) throw new InstanceNotFoundError(instanceId);
+      if (!isEnded(record)) throw new InstanceNotCompletedError(instanceId);
+      if (record.status !== OrchestrationStatus.FAILED) {
+        throw new InstanceCompletedError(instanceId, statusName(record.status));
+      }
+      return { item: { key: "rewind", bytes: marshalEnvelope(envelope), visibleAt: undefined }, answer: undefined };
+    });
+    this.#deliveries.noteAppended(appended, envelope);
+  }
+
+  /** Carries out a rewind that is in the inbox. */
+  async rewind(live: LiveInstance): Promise<void> {
+    await live.exclusive(async () => {
+      const requests = live.inbox.filter(({ envelope }) => envelope.event?.eventType.case === "executionRewound");
+      if (requests.length === 0 || live.stale || live.turn !== undefined) return;
+      const consume = requests.map(({ seq }) => seq);
+      const rest = live.inbox.filter(({ seq }) => !consume.includes(seq));
+      const { instanceId } = live;
+      const { incarnation } = live.record;
+      if (live.record.status !== OrchestrationStatus.FAILED) {
+        const row = this.#context.row(live.record, { inbox: rest, outboxLength: live.outbox.length });
+        await this.#context.commit({ instanceId, incarnation, consume, row });
+        live.dequeue(requests);
+        return;
+      }
+      const { now } = this.#context;
+      const events = await new StoredHistory(this.#context.ports.store, live.record).read();
+      const fork = forkForRewind(events);
+      const record = beginAgain(live.record, now);
+      const first = requests[0]?.envelope.event;
+      const marker = fork.history.length === 0 || first === undefined ? [] : [orchestratorStarted(now), first];
+      const history = [...fork.history, ...marker];
+      for (const event of history) applyEvent(record, event, 0);
+      const answered = new Set(fork.tasks.map(({ eventId }) => eventId));
+      record.tasks = record.tasks.filter(({ id }) => answered.has(id));
+      settleRecord(record, history);
+      const messages = this.#rewindChildren(record, events, fork.failedChildren, first, now);
+      const inbound = fork.inbound.map((event) =>
+        create(EnvelopeSchema, { targetInstanceId: instanceId, event, createdAtMs: now, carried: true }),
+      );
+      await this.#store(live, record, history, { consume, messages, inbound });
+      live.dequeue(requests);
+      this.#activities.sync(live, 0, fork.tasks);
+    });
+    this.#context.consider(live);
+  }
+
+  /** Failed sub-orchestrations are rewound as well; when they end, they tell the parent as ever. */
+  #rewindChildren(
+    record: InstanceRecord,
+    events: readonly HistoryEvent[],
+    failed: readonly number[],
+    event: HistoryEvent | undefined,
+    now: number,
+  ): Envelope[] {
+    if (event === undefined) return [];
+    return events.flatMap((created) => {
+      if (created.eventType.case !== "subOrchestrationInstanceCreated" || !failed.includes(created.eventId)) return [];
+      return [envelopeOf(record, { targetInstanceId: created.eventType.value.instanceId, event }, now)];
+    });
+  }
+
+  /** Cuts a new run from an ended one. @throws see {@link forkForRerun}. */
+  async cut(request: RerunRequest, newInstanceId: string): Promise<AdoptedRun> {
+    const { sourceInstanceId } = request;
+    if (sourceInstanceId === newInstanceId) {
+      throw new InvalidArgumentError("rerun workflow instance ID must be different from the original instance ID");
+    }
+    const record = await this.record(sourceInstanceId);
+    if (!isEnded(record)) throw new InstanceNotCompletedError(sourceInstanceId);
+    if (record.parent !== undefined) throw new InvalidArgumentError(`'${sourceInstanceId}': cannot rerun from child-workflows`);
+    const events = await new StoredHistory(this.#context.ports.store, record).read();
+    const fork = forkForRerun(events, request, newInstanceId);
+    const start = events.find((event) => event.eventType.case === "executionStarted");
+    if (start === undefined) throw new InstanceNotFoundError(sourceInstanceId);
+    return { instanceId: newInstanceId, start, fork, generation: record.generation };
+  }
+
+  /** Stores a run that was cut from another, and sets it going. @throws {@link InstanceExistsError}. */
+  async adopt(run: AdoptedRun): Promise<void> {
+    const { instanceId, start, fork } = run;
+    const { now } = this.#context;
+    if (start.eventType.case !== "executionStarted") throw new InvalidArgumentError("an adopted run begins with a start");
+    const executionId = newExecutionId(this.#context.ports.ids);
+    const { name, version, tags } = start.eventType.value;
+    const own = executionStarted({ name, version, tags, instanceId, executionId }, now);
+    if (own.eventType.case !== "executionStarted") return;
+    const previous = await this.#context.table.get(instanceId);
+    if (previous !== undefined && !isPurged(previous.record)) throw new InstanceExistsError(instanceId);
+    const record = newRecord(own.eventType.value, now, previous?.record);
+    record.generation = run.generation;
+    for (const event of fork.history) applyEvent(record, event, 0);
+    // Replay sees the ids of the run that it was cut from; messages and fences see its own.
+    record.executionId = executionId;
+    record.status = OrchestrationStatus.RUNNING;
+    record.startedAtMs = now;
+    delete record.completedAtMs;
+    settleRecord(record, fork.history);
+    const messages = fork.children.flatMap((created) => this.#restartChild(record, created, now));
+    const row = this.#context.row(record, { inbox: [], outboxLength: 0 });
+    const draft = new LiveInstance({ row, inbox: [], outbox: [] });
+    try {
+      await this.#store(draft, record, fork.history, { consume: [], messages, inbound: [], isNew: true });
+    } catch (error) {
+      throw error instanceof WorkItemLockLostError ? new InstanceExistsError(instanceId, { cause: error }) : error;
+    }
+    this.#context.table.forget(instanceId, new WorkItemLockLostError(`'${instanceId}' was created anew`));
+    this.#deliveries.look(instanceId);
+  }
+
+  #restartChild(record: InstanceRecord, created: HistoryEvent, now: number): Envelope[] {
+    if (created.eventType.case !== "subOrchestrationInstanceCreated") return [];
+    const { instanceId, name, version, input, tags } = created.eventType.value;
+    const parent: Pick<ParentInstanceInfo, "taskScheduledId" | "name" | "generation"> = {
+      taskScheduledId: created.eventId,
+      name: record.name,
+      generation: record.generation,
+    };
+    const orchestrationInstance = { instanceId: record.instanceId, executionId: record.executionId };
+    const executionId = newExecutionId(this.#context.ports.ids);
+    const event = executionStarted(
+      { name, version, input, tags, instanceId, executionId, parent: { ...parent, orchestrationInstance } },
+      now,
+    );
+    return [envelopeOf(record, { targetInstanceId: instanceId, event }, now)];
+  }
+
+  async #store(
+    live: LiveInstance,
+    record: InstanceRecord,
+    history: readonly HistoryEvent[],
+    parts: {
+      readonly consume: readonly number[];
+      readonly messages: readonly Envelope[];
+      readonly inbound: readonly Envelope[];
+      /** The instance must not exist yet. */
+      readonly isNew?: boolean;
+    },
+  ): Promise<void> {
+    const { now } = this.#context;
+    const { router } = this.#context.ports;
+    const local = parts.messages.filter(({ targetInstanceId }) => router.isLocal(targetInstanceId));
+    const remote = parts.messages.filter(({ targetInstanceId }) => !router.isLocal(targetInstanceId));
+    record.segmentCount = history.length === 0 ? 0 : 1;
+    record.historyLength = history.length;
+    const append = history.length === 0 ? undefined : { segment: 0, bytes: marshalSegment(history) };
+    record.historyBytes = append?.bytes.length ?? 0;
+    const row = this.#context.row(record, {
+      inbox: live.inbox,
+      inboxGrows: parts.inbound.length > 0,
+      outboxLength: live.outbox.length + remote.length,
+    });
+    const inbox = parts.inbound.map((envelope) => ({ key: undefined, bytes: marshalEnvelope(envelope) }));
+    const done = await this.#context.commit({
+      instanceId: live.instanceId,
+      incarnation: parts.isNew === true ? "" : record.incarnation,
+      ...(parts.isNew === true ? { wipe: true } : {}),
+      row,
+      history: append === undefined ? { truncate: true } : { truncate: true, append },
+      consume: parts.consume,
+      inbox,
+      outboxAdd: remote.map((envelope) => ({ seq: envelope.seq, bytes: marshalEnvelope(envelope) })),
+      deliver: local.map((envelope) => ({ instanceId: envelope.targetInstanceId, decide: admitEnvelope(envelope, now) })),
+    });
+    live.record = record;
+    inbox.forEach(({ bytes }, index) => {
+      const seq = done.inboxSeqs[index];
+      if (seq !== undefined) live.enqueue({ seq, envelope: unmarshalEnvelope(bytes) });
+    });
+    for (const envelope of remote) live.outbox.push({ seq: envelope.seq, envelope });
+    done.deliveries.forEach((appended, index) => {
+      const envelope = local[index];
+      if (envelope !== undefined) this.#deliveries.noteAppended(appended, envelope);
+    });
+    this.#context.ports.signals.changed(live.instanceId);
+    this.#deliveries.pump(live);
+    this.#context.rearm();
+  }
+}
+
+/** The record of a rewound instance, before its history is applied to it. */
+function beginAgain(failed: InstanceRecord, nowMs: number): InstanceRecord {
+  const record = clone(InstanceRecordSchema, failed);
+  record.nextEventId = 0;
+  record.tasks = [];
+  record.timers = [];
+  record.children = [];
+  record.eventWaits = [];
+  record.status = OrchestrationStatus.RUNNING;
+  delete record.completedAtMs;
+  delete record.parked;
+  record.deaths = 0;
+  record.lastUpdatedAtMs = nowMs;
+  record.indexVersion = Math.max(nowMs, failed.indexVersion + 1);
+  return record;
+}
+
+/** What events cannot say one by one: whether the instance is suspended at the end of them. */
+function settleRecord(record: InstanceRecord, history: readonly HistoryEvent[]): void {
+  const last = history.findLast(({ eventType }) => eventType.case === "executionSuspended" || eventType.case === "executionResumed");
+  record.suspended = last?.eventType.case === "executionSuspended";
+  if (record.suspended) record.status = OrchestrationStatus.SUSPENDED;
+}

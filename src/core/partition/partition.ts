@@ -1,0 +1,522 @@
+import { clone, create } from "@bufbuild/protobuf";
+import {
+  AbortedError,
+  BackendAlreadyStartedError,
+  InvalidArgumentError,
+  NotInitializedError,
+  TaskHubExistsError,
+  TaskHubNotFoundError,
+  WorkItemLockLostError,
+} from "../errors.ts";
+import type { OrchestrationRuntimeState } from "../history/runtime-state.ts";
+import type {
+  AddEventOptions,
+  Backend,
+  CreateInstanceOptions,
+  PurgeOptions,
+  RerunRequest,
+  RestartOptions,
+  WaitOptions,
+} from "../hub/backend.ts";
+import type { OrchestrationMetadata } from "../hub/metadata.ts";
+import { purgeRecursively } from "../hub/purge.ts";
+import type { InstanceIdPage, InstancePage, InstanceQuery } from "../hub/query.ts";
+import { restartInstance } from "../hub/restart.ts";
+import type { ActivityWorkItem, OrchestrationWorkItem } from "../hub/work-item.ts";
+import type {
+  ActivityRequest,
+  ActivityResponse,
+  HistoryEvent,
+  OrchestratorRequest,
+  OrchestratorResponse,
+} from "../protocol/gen/perdura/model/v1/history_pb.ts";
+import { type Envelope, type InstanceRecord, InstanceRecordSchema, ParkedSchema } from "../protocol/gen/perdura/model/v1/store_pb.ts";
+import { unmarshalEnvelope } from "../protocol/marshal.ts";
+import { Activities } from "./activities.ts";
+import { type AdoptedRun, Administration } from "./administration.ts";
+import { admitEvent, admitStart, clientEnvelope } from "./admission.ts";
+import { Deliveries } from "./deliveries.ts";
+import { checkEventPayload, checkIdempotencyKey, checkInstanceId, checkName } from "../hub/limits.ts";
+import type { LiveInstance } from "./live-instance.ts";
+import { type InstancePayloads, metadataOf, payloadsOf } from "./metadata-of.ts";
+import { CRASH_LOOP, PartitionContext, type PartitionOptions } from "./partition-context.ts";
+import type { DeliveryOutcome, PartitionPorts } from "./ports.ts";
+import { pageToken, rowQueryOf } from "./paging.ts";
+import { isEnded, isPurged, readRecord } from "./record.ts";
+import { LocalRendezvous } from "./rendezvous.ts";
+import { readSegment } from "./stored-history.ts";
+import { Turns } from "./turns.ts";
+
+/** The one implementation of {@link Backend}, over the small ports of a host. */
+export class Partition implements Backend {
+  readonly #context: PartitionContext;
+  readonly #turns: Turns;
+  readonly #activities: Activities;
+  readonly #deliveries: Deliveries;
+  readonly #administration: Administration;
+  readonly #rendezvous = new LocalRendezvous();
+  #state: "stopped" | "starting" | "running" = "stopped";
+  #unsubscribe: (() => void)[] = [];
+  #isReady = false;
+
+  constructor(ports: PartitionPorts, options: PartitionOptions) {
+    const context = new PartitionContext(ports, options);
+    this.#context = context;
+    this.#turns = new Turns(context, {
+      activities: () => this.#activities,
+      deliveries: () => this.#deliveries,
+      rewind: (live) =>
+        this.#administration.rewind(live).catch((error: unknown) => {
+          options.logger.error(`the rewind of '${live.instanceId}' failed; tried again later`, error);
+          context.later(10_000, () => this.#turns.consider(live));
+        }),
+    });
+    this.#activities = new Activities(context, this.#turns);
+    this.#deliveries = new Deliveries(context);
+    this.#administration = new Administration(context, this.#activities, this.#deliveries);
+    context.consider = (live) => this.#turns.consider(live);
+    context.resume = (live) => {
+      this.#activities.dispatchAll(live);
+      this.#turns.consider(live);
+      this.#deliveries.pump(live);
+      this.#rearm();
+    };
+    context.rearm = () => this.#rearm();
+  }
+
+  async createTaskHub(): Promise<void> {
+    const created = await this.#context.ports.store.createHub();
+    this.#isReady = true;
+    if (!created) throw new TaskHubExistsError();
+  }
+
+  async deleteTaskHub(): Promise<void> {
+    await this.stop();
+    const deleted = await this.#context.ports.store.deleteHub();
+    this.#isReady = false;
+    if (!deleted) throw new TaskHubNotFoundError();
+  }
+
+  async start(): Promise<void> {
+    if (this.#state !== "stopped") throw new BackendAlreadyStartedError();
+    await this.#ready();
+    this.#state = "starting";
+    try {
+      await this.#own();
+    } catch (error) {
+      this.#state = "stopped";
+      throw error;
+    }
+    const { signals, scheduler } = this.#context.ports;
+    this.#unsubscribe = [
+      signals.onAppended((instanceId, replaced) => {
+        if (replaced) {
+          this.#context.table.forget(instanceId, new WorkItemLockLostError(`'${instanceId}' was created anew`));
+        }
+        this.#deliveries.refresh(instanceId);
+      }),
+      scheduler.onWake(() => void this.#wake(false)),
+    ];
+    this.#state = "running";
+    await this.#wake(true);
+  }
+
+  /** Becomes the owner, and again each time that ownership is lost. */
+  async #own(): Promise<void> {
+    const tenure = await this.#context.ports.ownership.acquire();
+    this.#context.tenure = tenure;
+    tenure.lost.addEventListener(
+      "abort",
+      () => {
+        if (this.#context.tenure !== tenure) return;
+        this.#context.options.logger.warn("ownership of the partition was lost");
+        this.#letGo(new WorkItemLockLostError("the partition has another owner"));
+        if (this.#state !== "running") return;
+        void this.#own().then(
+          () => this.#wake(true),
+          (error: unknown) => this.#context.options.logger.error("ownership could not be taken again", error),
+        );
+      },
+      { once: true },
+    );
+  }
+
+  #letGo(reason: Error): void {
+    this.#context.tenure = undefined;
+    this.#context.table.forgetAll(reason);
+    this.#context.forgetDeadlines();
+    this.#context.ports.scheduler.arm(undefined);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#state === "stopped") return;
+    this.#state = "stopped";
+    for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
+    const { tenure } = this.#context;
+    this.#letGo(new AbortedError("the backend has stopped"));
+    this.#turns.queue.clear();
+    this.#activities.queue.clear();
+    this.#rendezvous.cancelAll();
+    await tenure?.release();
+  }
+
+  /** Looks at everything that is due; on a cold start, also at everything that was left unfinished. */
+  async #wake(isColdStart: boolean): Promise<void> {
+    const context = this.#context;
+    if (context.tenure === undefined) return;
+    context.runLater();
+    const { now } = context;
+    const soon = [...context.soon].filter(([, atMs]) => atMs <= now).map(([instanceId]) => instanceId);
+    for (const instanceId of soon) context.soon.delete(instanceId);
+    try {
+      const due = await context.ports.store.due(now, isColdStart);
+      for (const instanceId of new Set([...soon, ...due])) {
+        if (isColdStart) await this.#coldLook(instanceId);
+        else this.#deliveries.look(instanceId);
+      }
+    } catch (error) {
+      context.options.logger.error("the store cannot say what is due; asked again later", error);
+      context.later(1000, () => void this.#wake(isColdStart));
+    }
+    this.#rearm();
+  }
+
+  /**
+   * The first look at an instance whose last owner left work of it behind. If that happens again and again without a turn
+   * in between, the work itself may be what kills the host: then the instance is parked, and the others go on.
+   */
+  async #coldLook(instanceId: string): Promise<void> {
+    const context = this.#context;
+    try {
+      const live = await context.table.get(instanceId);
+      if (live === undefined) return;
+      const { record } = live;
+      const wasInFlight = record.tasks.some((task) => task.parkedReason === undefined) || live.inbox.length > 0;
+      if (wasInFlight && record.parked === undefined && !isPurged(record)) await this.#countDeath(live);
+      context.resume(live);
+    } catch (error) {
+      context.options.logger.error(`'${instanceId}' cannot be loaded; the others go on`, error);
+      context.lookAt(instanceId, context.now + 60_000);
+    }
+  }
+
+  async #countDeath(live: LiveInstance): Promise<void> {
+    const context = this.#context;
+    await live.exclusive(async () => {
+      const record = clone(InstanceRecordSchema, live.record);
+      record.deaths++;
+      if (record.deaths > context.options.maxDeaths) {
+        record.parked = create(ParkedSchema, {
+          code: CRASH_LOOP,
+          message:
+            `its host ended ${record.deaths} times in a row with work of it in flight: ` +
+            "mend the orchestrator or activity, then resume the instance",
+          sinceMs: context.now,
+          attempts: 1,
+        });
+        await this.#turns.saveStalled(live, record);
+        return;
+      }
+      const row = context.row(record, { inbox: live.inbox, outboxLength: live.outbox.length });
+      await context.commit({ instanceId: live.instanceId, incarnation: record.incarnation, row });
+      live.record = record;
+    });
+  }
+
+  #armed = false;
+
+  /** Arms the scheduler for the earliest deadline, once for all that changes in the same breath. */
+  #rearm(): void {
+    if (this.#armed || this.#context.tenure === undefined) return;
+    this.#armed = true;
+    queueMicrotask(() => {
+      this.#armed = false;
+      void this.#arm().catch((error: unknown) => {
+        this.#context.options.logger.error("the next deadline is not known; asked again later", error);
+        this.#context.ports.scheduler.arm(this.#context.now + 1000);
+      });
+    });
+  }
+
+  async #arm(): Promise<void> {
+    const { tenure, ports } = this.#context;
+    if (tenure === undefined) return;
+    const stored = await ports.store.nextDeadline(this.#context.now);
+    if (this.#context.tenure !== tenure) return;
+    const moments = [stored, this.#context.nextInMemory].filter((moment) => moment !== undefined);
+    ports.scheduler.arm(moments.length === 0 ? undefined : Math.min(...moments));
+  }
+
+  async createOrchestrationInstance(start: HistoryEvent, options: CreateInstanceOptions = {}): Promise<void> {
+    await this.#ready();
+    const { eventType } = start;
+    if (eventType.case !== "executionStarted") {
+      throw new InvalidArgumentError("HistoryEvent must be an ExecutionStartedEvent");
+    }
+    if (start.timestamp === undefined) throw new InvalidArgumentError("HistoryEvent must have a non-nil timestamp");
+    const instanceId = eventType.value.orchestrationInstance?.instanceId ?? "";
+    checkInstanceId(instanceId);
+    checkName("orchestrator name", eventType.value.name);
+    checkIdempotencyKey(options.idempotencyKey);
+    if ((eventType.value.orchestrationInstance?.executionId ?? "") === "") {
+      throw new InvalidArgumentError("the start names no execution id: give it a new random one");
+    }
+    checkEventPayload(start, this.#context.options.maxPayloadBytes);
+    const { now, ports } = this.#context;
+    const appended = await ports.store.append(instanceId, admitStart(start, options, now));
+    if (!appended.created) return;
+    this.#deliveries.noteAppended(appended, clientEnvelope(instanceId, start, now));
+    ports.signals.appended(instanceId, true);
+  }
+
+  async addNewOrchestrationEvent(
+    instanceId: string,
+    event: HistoryEvent,
+    options: AddEventOptions = {},
+  ): Promise<void> {
+    await this.#ready();
+    checkInstanceId(instanceId);
+    checkIdempotencyKey(options.idempotencyKey);
+    const { case: kind, value } = event.eventType;
+    if (kind === "eventRaised") checkName("event name", value.name);
+    checkEventPayload(event, this.#context.options.maxPayloadBytes);
+    const { now, ports } = this.#context;
+    const { idempotencyKey } = options;
+    const appended = await ports.store.append(instanceId, admitEvent(instanceId, event, now, idempotencyKey));
+    this.#deliveries.noteAppended(appended, clientEnvelope(instanceId, event, now, idempotencyKey));
+    if (appended.seq !== undefined) ports.signals.appended(instanceId, false);
+  }
+
+  /** Takes messages from another partition: see {@link Deliveries.receive}. */
+  async receive(envelopes: readonly Envelope[]): Promise<readonly DeliveryOutcome[]> {
+    await this.#ready();
+    return this.#deliveries.receive(envelopes);
+  }
+
+  async nextOrchestrationWorkItem(signal?: AbortSignal): Promise<OrchestrationWorkItem> {
+    await this.#ready();
+    return this.#turns.queue.take(signal);
+  }
+
+  async getOrchestrationRuntimeState(item: OrchestrationWorkItem): Promise<OrchestrationRuntimeState> {
+    await this.#ready();
+    return this.#turns.stateOf(item);
+  }
+
+  async completeOrchestrationWorkItem(item: OrchestrationWorkItem): Promise<void> {
+    await this.#ready();
+    await this.#turns.complete(item);
+  }
+
+  async abandonOrchestrationWorkItem(item: OrchestrationWorkItem): Promise<void> {
+    await this.#ready();
+    await this.#turns.abandon(item);
+  }
+
+  async nextActivityWorkItem(signal?: AbortSignal): Promise<ActivityWorkItem> {
+    await this.#ready();
+    return this.#activities.queue.take(signal);
+  }
+
+  async completeActivityWorkItem(item: ActivityWorkItem): Promise<void> {
+    await this.#ready();
+    await this.#activities.complete(item);
+  }
+
+  async abandonActivityWorkItem(item: ActivityWorkItem, reason?: unknown): Promise<void> {
+    await this.#ready();
+    await this.#activities.abandon(item, reason);
+  }
+
+  async wakeInstance(instanceId: string): Promise<void> {
+    const live = await this.#context.table.get(instanceId);
+    if (live === undefined || this.#context.tenure === undefined) return;
+    live.turnAsked = true;
+    this.#turns.consider(live);
+  }
+
+  async retryParked(): Promise<void> {
+    if (this.#context.tenure === undefined) return;
+    for (const live of this.#context.table) this.#activities.dispatchAll(live);
+    const stalled = rowQueryOf({ runtimeStatus: ["STALLED"], pageSize: 1000 });
+    for (let query = stalled; ; ) {
+      const rows = await this.#context.ports.store.page(query);
+      for (const { instanceId } of rows) {
+        const live = await this.#context.table.get(instanceId);
+        if (live === undefined || live.record.parked?.code === CRASH_LOOP) continue;
+        live.retryParked = true;
+        this.#turns.consider(live);
+      }
+      const last = rows.at(-1);
+      if (rows.length < query.limit || last === undefined) return;
+      query = { ...query, after: { createdAtMs: last.summary.createdAtMs, instanceId: last.instanceId } };
+    }
+  }
+
+  async getOrchestrationMetadata(
+    instanceId: string,
+    options: { readonly fetchPayloads?: boolean } = {},
+  ): Promise<OrchestrationMetadata> {
+    await this.#ready();
+    const record = await this.#administration.record(instanceId);
+    return metadataOf(record, options.fetchPayloads === false ? undefined : await this.#payloads(record));
+  }
+
+  /** The input is in the first segment, the output of an ended instance in the last. */
+  async #payloads(record: InstanceRecord): Promise<InstancePayloads> {
+    const { store } = this.#context.ports;
+    if (record.historyLength === 0) {
+      const loaded = await store.load(record.instanceId);
+      const events = (loaded?.inbox ?? []).map(({ bytes }) => unmarshalEnvelope(bytes).event);
+      return payloadsOf(events.filter((event) => event !== undefined));
+    }
+    const first = await readSegment(store, record.instanceId, 0);
+    const lastAt = record.segmentCount - 1;
+    const last = isEnded(record) && lastAt > 0 ? await readSegment(store, record.instanceId, lastAt) : [];
+    return payloadsOf([...first, ...last]);
+  }
+
+  async watchOrchestrationRuntimeStatus(
+    instanceId: string,
+    condition: (metadata: OrchestrationMetadata) => boolean,
+    options: WaitOptions = {},
+  ): Promise<OrchestrationMetadata> {
+    await this.#ready();
+    const { signal } = options;
+    const { signals } = this.#context.ports;
+    let changed = (): void => undefined;
+    const unsubscribe = signals.onChanged((id) => {
+      if (id === instanceId) changed();
+    });
+    const onAbort = (): void => changed();
+    signal?.addEventListener("abort", onAbort);
+    try {
+      for (;;) {
+        // Subscribed before the look, so that no change falls between the two.
+        const change = new Promise<void>((resolve) => {
+          changed = resolve;
+        });
+        if (signal?.aborted) throw new AbortedError("the wait was aborted; the instance goes on");
+        const brief = await this.getOrchestrationMetadata(instanceId, { fetchPayloads: false });
+        if (condition(brief)) {
+          const full = await this.getOrchestrationMetadata(instanceId);
+          if (condition(full)) return full;
+        }
+        await change;
+      }
+    } finally {
+      unsubscribe();
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async purgeOrchestrationState(instanceId: string, options: PurgeOptions = {}): Promise<number> {
+    await this.#ready();
+    return purgeRecursively(this, instanceId, options);
+  }
+
+  /** Purges this instance only. @throws {@link InstanceNotFoundError}, {@link InstanceNotCompletedError}. */
+  async purgeOne(instanceId: string, options: Pick<PurgeOptions, "force"> = {}): Promise<void> {
+    await this.#ready();
+    await this.#administration.purgeOne(instanceId, options);
+  }
+
+  /** Ids of the sub-orchestrations of an instance that may be purged. @throws as {@link purgeOne}. */
+  async childrenOf(instanceId: string, options: Pick<PurgeOptions, "force"> = {}): Promise<readonly string[]> {
+    await this.#ready();
+    return this.#administration.children(instanceId, options);
+  }
+
+  async getInstanceHistory(instanceId: string): Promise<readonly HistoryEvent[]> {
+    await this.#ready();
+    return this.#administration.history(instanceId);
+  }
+
+  async queryInstances(query: InstanceQuery = {}): Promise<InstancePage> {
+    await this.#ready();
+    const rowQuery = rowQueryOf(query);
+    const rows = await this.#context.ports.store.page(rowQuery);
+    const instances: OrchestrationMetadata[] = [];
+    for (const row of rows) {
+      const record = readRecord(row);
+      instances.push(metadataOf(record, query.fetchPayloads === true ? await this.#payloads(record) : undefined));
+    }
+    const token = pageToken(rows, rowQuery);
+    return token === undefined ? { instances } : { instances, continuationToken: token };
+  }
+
+  async listInstanceIds(query: InstanceQuery = {}): Promise<InstanceIdPage> {
+    await this.#ready();
+    const rowQuery = rowQueryOf(query);
+    const rows = await this.#context.ports.store.page(rowQuery);
+    const instanceIds = rows.map(({ instanceId }) => instanceId);
+    const token = pageToken(rows, rowQuery);
+    return token === undefined ? { instanceIds } : { instanceIds, continuationToken: token };
+  }
+
+  async restart(instanceId: string, options: RestartOptions = {}): Promise<string> {
+    await this.#ready();
+    const { clock, ids } = this.#context.ports;
+    return restartInstance(this, instanceId, options, { nowMs: clock.now(), ids });
+  }
+
+  async rewind(instanceId: string, reason?: string): Promise<void> {
+    await this.#ready();
+    await this.#administration.requestRewind(instanceId, reason);
+    this.#context.ports.signals.appended(instanceId, false);
+  }
+
+  async rerunWorkflowFromEvent(request: RerunRequest): Promise<string> {
+    await this.#ready();
+    const newInstanceId = request.newInstanceId ?? this.#context.ports.ids.uuid();
+    await this.adopt(await this.cut(request, newInstanceId));
+    return newInstanceId;
+  }
+
+  /** Cuts a new run from an ended one; {@link adopt} stores it, here or in another partition. */
+  async cut(request: RerunRequest, newInstanceId: string): Promise<AdoptedRun> {
+    await this.#ready();
+    if (request.sourceInstanceId === "") {
+      throw new InvalidArgumentError("rerun workflow source instance ID is required");
+    }
+    checkInstanceId(newInstanceId);
+    if (request.newChildInstanceId !== undefined) checkInstanceId(request.newChildInstanceId);
+    return this.#administration.cut(request, newInstanceId);
+  }
+
+  /** Stores a run that was cut from another one. @throws {@link InstanceExistsError}. */
+  async adopt(run: AdoptedRun): Promise<void> {
+    await this.#ready();
+    await this.#administration.adopt(run);
+  }
+
+  completeOrchestratorTask(response: OrchestratorResponse): Promise<void> {
+    return this.#rendezvous.completeOrchestratorTask(response);
+  }
+
+  cancelOrchestratorTask(instanceId: string): Promise<void> {
+    return this.#rendezvous.cancelOrchestratorTask(instanceId);
+  }
+
+  waitForOrchestratorCompletion(request: OrchestratorRequest, options?: WaitOptions): Promise<OrchestratorResponse> {
+    return this.#rendezvous.waitForOrchestratorCompletion(request, options);
+  }
+
+  completeActivityTask(response: ActivityResponse): Promise<void> {
+    return this.#rendezvous.completeActivityTask(response);
+  }
+
+  cancelActivityTask(instanceId: string, taskId: number): Promise<void> {
+    return this.#rendezvous.cancelActivityTask(instanceId, taskId);
+  }
+
+  waitForActivityCompletion(request: ActivityRequest, options?: WaitOptions): Promise<ActivityResponse> {
+    return this.#rendezvous.waitForActivityCompletion(request, options);
+  }
+
+  async #ready(): Promise<void> {
+    if (this.#isReady) return;
+    if (!(await this.#context.ports.store.hubExists())) throw new NotInitializedError();
+    this.#isReady = true;
+  }
+}
