@@ -45,6 +45,42 @@ export interface PerduraErrorOptions {
   readonly cause?: unknown;
 }
 
+const NAMES: Readonly<Record<PerduraErrorCode, string>> = {
+  invalid_argument: "InvalidArgumentError",
+  instance_not_found: "InstanceNotFoundError",
+  instance_exists: "InstanceExistsError",
+  instance_completed: "InstanceCompletedError",
+  instance_not_completed: "InstanceNotCompletedError",
+  instance_not_started: "NotStartedError",
+  no_failure_details: "NoFailureDetailsError",
+  not_registered: "NotRegisteredError",
+  already_registered: "AlreadyRegisteredError",
+  payload_too_large: "PayloadTooLargeError",
+  payload_not_serializable: "PayloadNotSerializableError",
+  record_too_large: "RecordTooLargeError",
+  task_hub_exists: "TaskHubExistsError",
+  task_hub_not_found: "TaskHubNotFoundError",
+  not_initialized: "NotInitializedError",
+  backend_already_started: "BackendAlreadyStartedError",
+  work_item_lock_lost: "WorkItemLockLostError",
+  task_cancelled: "TaskCancelledError",
+  task_failed: "TaskFailedError",
+  task_timed_out: "TaskTimedOutError",
+  unknown_instance_id: "UnknownInstanceIdError",
+  unknown_task_id: "UnknownTaskIdError",
+  duplicate_event: "DuplicateEventError",
+  history_decode: "HistoryDecodeError",
+  format_too_new: "FormatTooNewError",
+  nondeterminism: "NonDeterminismError",
+  stalled: "StalledError",
+  event_not_rerunnable: "EventNotRerunnableError",
+  wait_timed_out: "WaitTimedOutError",
+  aborted: "AbortedError",
+  unsupported: "UnsupportedError",
+  unauthenticated: "UnauthenticatedError",
+  storage: "StorageError",
+};
+
 /** The base of all errors of this package. Catch it, then look at `code`. */
 export class PerduraError extends Error {
   /** Stable code, for programs. */
@@ -53,7 +89,8 @@ export class PerduraError extends Error {
   constructor(code: PerduraErrorCode, message: string, options?: PerduraErrorOptions) {
     super(message, options?.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
-    this.name = new.target.name;
+    // From a table, not from the class: minifiers rename classes, and the name ends up in histories.
+    this.name = NAMES[code];
   }
 }
 
@@ -339,4 +376,52 @@ export class StorageError extends PerduraError {
 /** Says whether a value is an error of this package, also when it comes from another copy of it. */
 export function isPerduraError(value: unknown): value is PerduraError {
   return value instanceof Error && typeof (value as { code?: unknown }).code === "string" && "name" in value;
+}
+
+/** The classes that {@link errorFromCode} can give back; a code without one comes back as the base class. */
+const CLASSES: Readonly<Partial<Record<PerduraErrorCode, { readonly prototype: PerduraError }>>> = {
+  invalid_argument: InvalidArgumentError,
+  instance_not_found: InstanceNotFoundError,
+  instance_exists: InstanceExistsError,
+  instance_completed: InstanceCompletedError,
+  instance_not_completed: InstanceNotCompletedError,
+  instance_not_started: NotStartedError,
+  no_failure_details: NoFailureDetailsError,
+  not_registered: NotRegisteredError,
+  already_registered: AlreadyRegisteredError,
+  payload_too_large: PayloadTooLargeError,
+  payload_not_serializable: PayloadNotSerializableError,
+  record_too_large: RecordTooLargeError,
+  task_hub_exists: TaskHubExistsError,
+  task_hub_not_found: TaskHubNotFoundError,
+  not_initialized: NotInitializedError,
+  backend_already_started: BackendAlreadyStartedError,
+  work_item_lock_lost: WorkItemLockLostError,
+  task_cancelled: TaskCancelledError,
+  task_timed_out: TaskTimedOutError,
+  unknown_instance_id: UnknownInstanceIdError,
+  unknown_task_id: UnknownTaskIdError,
+  duplicate_event: DuplicateEventError,
+  history_decode: HistoryDecodeError,
+  format_too_new: FormatTooNewError,
+  nondeterminism: NonDeterminismError,
+  stalled: StalledError,
+  event_not_rerunnable: EventNotRerunnableError,
+  wait_timed_out: WaitTimedOutError,
+  aborted: AbortedError,
+  unsupported: UnsupportedError,
+  unauthenticated: UnauthenticatedError,
+  storage: StorageError,
+};
+
+/**
+ * Rebuilds an error that crossed a process border as code and message, so that `instanceof` holds on this side too. Fields
+ * beyond these two stay behind.
+ */
+export function errorFromCode(code: PerduraErrorCode, message: string, options?: PerduraErrorOptions): PerduraError {
+  const error = new PerduraError(code, message, options);
+  const own = CLASSES[code];
+  // Not its constructor: that one words its own message.
+  if (own !== undefined) Object.setPrototypeOf(error, own.prototype);
+  return error;
 }

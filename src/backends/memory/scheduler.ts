@@ -7,7 +7,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export class TimerScheduler implements Scheduler {
   readonly #clock: Clock;
   readonly #timers: Timers;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<() => void | Promise<void>>();
   #cancel: (() => void) | undefined;
 
   constructor(clock: Clock, timers: Timers) {
@@ -23,11 +23,11 @@ export class TimerScheduler implements Scheduler {
     this.#cancel = this.#timers.set(Math.min(delay, MAX_TIMER_MS), () => {
       this.#cancel = undefined;
       if (delay > MAX_TIMER_MS) this.arm(wakeAt);
-      else for (const listener of [...this.#listeners]) listener();
+      else for (const listener of [...this.#listeners]) void listener();
     });
   }
 
-  onWake(listener: () => void): () => void {
+  onWake(listener: () => void | Promise<void>): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }

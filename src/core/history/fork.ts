@@ -116,8 +116,8 @@ export function forkForRewind(events: readonly HistoryEvent[]): ForkedHistory & 
   };
 }
 
-/** What a list of events has scheduled and not resolved. */
-function pendingOf(events: readonly HistoryEvent[]): Pick<ForkedHistory, "tasks" | "children"> {
+/** The activities and sub-orchestrations that a list of events has scheduled and not resolved. */
+export function pendingOf(events: readonly HistoryEvent[]): Pick<ForkedHistory, "tasks" | "children"> {
   const resolved = new Set(events.flatMap((event) => keyTexts(resultKeyOf(event))));
   const open = (kind: string, key: string): HistoryEvent[] =>
     events.filter((event) => event.eventType.case === kind && !resolved.has(`${key}:${event.eventId}`));

@@ -57,6 +57,11 @@ export interface RerunRequest {
 export interface WaitOptions {
   /** Ends the wait with {@link AbortedError}. */
   readonly signal?: AbortSignal;
+  /**
+   * What the condition comes to, where it is one of these: a hub that is reached over a network then asks once for it rather
+   * than at every change.
+   */
+  readonly until?: "started" | "completed";
 }
 
 /**

@@ -190,21 +190,24 @@ class ControlClient implements TaskHubClient {
 
   waitForOrchestrationStart(instanceId: string, options: ClientWaitOptions = {}): Promise<OrchestrationMetadata> {
     const hasStarted = ({ runtimeStatus }: OrchestrationMetadata): boolean => runtimeStatus !== "PENDING";
-    return this.#wait(instanceId, hasStarted, `the start of '${instanceId}'`, options);
+    return this.#wait(instanceId, hasStarted, "started", options);
   }
 
   waitForOrchestrationCompletion(instanceId: string, options: ClientWaitOptions = {}): Promise<OrchestrationMetadata> {
-    return this.#wait(instanceId, orchestrationMetadataIsComplete, `the end of '${instanceId}'`, options);
+    return this.#wait(instanceId, orchestrationMetadataIsComplete, "completed", options);
   }
 
   async #wait(
     instanceId: string,
     condition: (metadata: OrchestrationMetadata) => boolean,
-    what: string,
+    until: "started" | "completed",
     { signal, timeout }: ClientWaitOptions,
   ): Promise<OrchestrationMetadata> {
     if (timeout === undefined) {
-      return this.#hub.watchOrchestrationRuntimeStatus(instanceId, condition, signal === undefined ? {} : { signal });
+      return this.#hub.watchOrchestrationRuntimeStatus(instanceId, condition, {
+        until,
+        ...(signal === undefined ? {} : { signal }),
+      });
     }
     const timeoutMs = toMilliseconds(timeout, "the timeout");
     const controller = new AbortController();
@@ -217,9 +220,14 @@ class ControlClient implements TaskHubClient {
       controller.abort();
     }, timeoutMs);
     try {
-      return await this.#hub.watchOrchestrationRuntimeStatus(instanceId, condition, { signal: controller.signal });
+      return await this.#hub.watchOrchestrationRuntimeStatus(instanceId, condition, {
+        until,
+        signal: controller.signal,
+      });
     } catch (error) {
-      if (hasTimedOut && error instanceof AbortedError) throw new WaitTimedOutError(what, timeoutMs, { cause: error });
+      if (hasTimedOut && error instanceof AbortedError) {
+        throw new WaitTimedOutError(`that '${instanceId}' ${until}`, timeoutMs, { cause: error });
+      }
       throw error;
     } finally {
       clearTimeout(timer);

@@ -7,7 +7,7 @@ import {
   InvalidArgumentError,
   WorkItemLockLostError,
 } from "../errors.ts";
-import { childIdsOf, type ForkedHistory, forkForRerun, forkForRewind } from "../history/fork.ts";
+import { childIdsOf, forkForRerun, forkForRewind, pendingOf } from "../history/fork.ts";
 import type { PurgeOptions, RerunRequest } from "../hub/backend.ts";
 import { executionRewound, executionStarted, orchestratorStarted } from "../protocol/events.ts";
 import {
@@ -29,12 +29,11 @@ import { FORMAT_VERSION, isEnded, isPurged, newRecord, readRecord } from "./reco
 import { StoredHistory } from "./stored-history.ts";
 import { applyEvent, envelopeOf } from "./turn-plan.ts";
 
-/** A run cut from another one's history, ready to be stored. It crosses partitions as bytes: see docs of the hosts. */
+/** A run cut from another one's history, ready to be stored in any partition. */
 export interface AdoptedRun {
   readonly instanceId: string;
-  /** The ExecutionStarted event of the run it was cut from. */
-  readonly start: HistoryEvent;
-  readonly fork: ForkedHistory;
+  /** Whole turns, the ExecutionStarted event among them. */
+  readonly history: readonly HistoryEvent[];
   readonly generation: number;
 }
 
@@ -190,37 +189,36 @@ export class Administration {
     if (!isEnded(record)) throw new InstanceNotCompletedError(sourceInstanceId);
     if (record.parent !== undefined) throw new InvalidArgumentError(`'${sourceInstanceId}': cannot rerun from child-workflows`);
     const events = await new StoredHistory(this.#context.ports.store, record).read();
-    const fork = forkForRerun(events, request, newInstanceId);
-    const start = events.find((event) => event.eventType.case === "executionStarted");
-    if (start === undefined) throw new InstanceNotFoundError(sourceInstanceId);
-    return { instanceId: newInstanceId, start, fork, generation: record.generation };
+    const { history } = forkForRerun(events, request, newInstanceId);
+    return { instanceId: newInstanceId, history, generation: record.generation };
   }
 
   /** Stores a run that was cut from another, and sets it going. @throws {@link InstanceExistsError}. */
   async adopt(run: AdoptedRun): Promise<void> {
-    const { instanceId, start, fork } = run;
+    const { instanceId, history } = run;
     const { now } = this.#context;
-    if (start.eventType.case !== "executionStarted") throw new InvalidArgumentError("an adopted run begins with a start");
+    const start = history.find(({ eventType }) => eventType.case === "executionStarted")?.eventType;
+    if (start?.case !== "executionStarted") throw new InvalidArgumentError("an adopted run begins with a start");
     const executionId = newExecutionId(this.#context.ports.ids);
-    const { name, version, tags } = start.eventType.value;
+    const { name, version, tags } = start.value;
     const own = executionStarted({ name, version, tags, instanceId, executionId }, now);
     if (own.eventType.case !== "executionStarted") return;
     const previous = await this.#context.table.get(instanceId);
     if (previous !== undefined && !isPurged(previous.record)) throw new InstanceExistsError(instanceId);
     const record = newRecord(own.eventType.value, now, previous?.record);
     record.generation = run.generation;
-    for (const event of fork.history) applyEvent(record, event, 0);
+    for (const event of history) applyEvent(record, event, 0);
     // Replay sees the ids of the run that it was cut from; messages and fences see its own.
     record.executionId = executionId;
     record.status = OrchestrationStatus.RUNNING;
     record.startedAtMs = now;
     delete record.completedAtMs;
-    settleRecord(record, fork.history);
-    const messages = fork.children.flatMap((created) => this.#restartChild(record, created, now));
+    settleRecord(record, history);
+    const messages = pendingOf(history).children.flatMap((created) => this.#restartChild(record, created, now));
     const row = this.#context.row(record, { inbox: [], outboxLength: 0 });
     const draft = new LiveInstance({ row, inbox: [], outbox: [] });
     try {
-      await this.#store(draft, record, fork.history, { consume: [], messages, inbound: [], isNew: true });
+      await this.#store(draft, record, history, { consume: [], messages, inbound: [], isNew: true });
     } catch (error) {
       throw error instanceof WorkItemLockLostError ? new InstanceExistsError(instanceId, { cause: error }) : error;
     }

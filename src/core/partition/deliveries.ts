@@ -1,6 +1,5 @@
 import { clone, create } from "@bufbuild/protobuf";
 import { WorkItemLockLostError } from "../errors.ts";
-import { describeWaiting } from "../hub/metadata.ts";
 import {
   type Envelope,
   type IndexEntry,
@@ -11,7 +10,6 @@ import {
 import { admitEnvelope, refusalReply } from "./admission.ts";
 import type { LiveInstance, QueuedEnvelope } from "./live-instance.ts";
 import { decodeItem } from "./live-instance.ts";
-import { metadataOf } from "./metadata-of.ts";
 import type { PartitionContext } from "./partition-context.ts";
 import type { Appended, DeliveryOutcome } from "./ports.ts";
 import { isIndexDirty, isPurged } from "./record.ts";
@@ -251,7 +249,6 @@ export function indexEntryOf(record: InstanceRecord): IndexEntry {
     createdAtMs: record.createdAtMs,
     lastUpdatedAtMs: record.lastUpdatedAtMs,
     executionId: record.executionId,
-    waitingOn: describeWaiting(metadataOf(record)),
   });
   if (record.completedAtMs !== undefined) entry.completedAtMs = record.completedAtMs;
   const parent = record.parent?.orchestrationInstance?.instanceId;

@@ -35,8 +35,7 @@ export class InstanceTable {
     }
     let loading = this.#loading.get(instanceId);
     if (loading === undefined) {
-      loading = this.#load(instanceId).finally(() => {
-        // A load that was overtaken by `forget` must not remove the one that followed it.
+      loading = this.#load(instanceId, () => this.#loading.get(instanceId) === loading).finally(() => {
         if (this.#loading.get(instanceId) === loading) this.#loading.delete(instanceId);
       });
       this.#loading.set(instanceId, loading);
@@ -44,12 +43,12 @@ export class InstanceTable {
     return loading;
   }
 
-  async #load(instanceId: string): Promise<LiveInstance | undefined> {
-    const mine = (): boolean => this.#loading.has(instanceId);
+  /** @param isWanted false when the instance was let go of meanwhile: what was loaded may be the former one. */
+  async #load(instanceId: string, isWanted: () => boolean): Promise<LiveInstance | undefined> {
     const loaded = await this.#store.load(instanceId);
     if (loaded === undefined) return undefined;
     const live = new LiveInstance(loaded);
-    if (!mine()) {
+    if (!isWanted()) {
       live.stale = true;
       return live;
     }

@@ -47,6 +47,15 @@ import { LocalRendezvous } from "./rendezvous.ts";
 import { readSegment } from "./stored-history.ts";
 import { Turns } from "./turns.ts";
 
+/** Some segments of a history. */
+export interface HistorySegments {
+  readonly segments: readonly Uint8Array[];
+  /** The generation that they belong to. */
+  readonly executionId: string;
+  /** The segment to go on with, when there are more. */
+  readonly next?: number;
+}
+
 /** The one implementation of {@link Backend}, over the small ports of a host. */
 export class Partition implements Backend {
   readonly #context: PartitionContext;
@@ -115,7 +124,7 @@ export class Partition implements Backend {
         }
         this.#deliveries.refresh(instanceId);
       }),
-      scheduler.onWake(() => void this.#wake(false)),
+      scheduler.onWake(() => this.#wake(false)),
     ];
     this.#state = "running";
     await this.#wake(true);
@@ -166,6 +175,7 @@ export class Partition implements Backend {
     if (context.tenure === undefined) return;
     context.runLater();
     const { now } = context;
+    this.#lookedUntil = now;
     const soon = [...context.soon].filter(([, atMs]) => atMs <= now).map(([instanceId]) => instanceId);
     for (const instanceId of soon) context.soon.delete(instanceId);
     try {
@@ -224,6 +234,8 @@ export class Partition implements Backend {
   }
 
   #armed = false;
+  /** Epoch ms up to which deadlines have been looked at. */
+  #lookedUntil = 0;
 
   /** Arms the scheduler for the earliest deadline, once for all that changes in the same breath. */
   #rearm(): void {
@@ -241,7 +253,9 @@ export class Partition implements Backend {
   async #arm(): Promise<void> {
     const { tenure, ports } = this.#context;
     if (tenure === undefined) return;
-    const stored = await ports.store.nextDeadline(this.#context.now);
+    // A deadline that has passed since the last look is still to be looked at; one that was looked at is being worked on.
+    // After a clock that jumped back, the last look may lie ahead: then nothing behind now may be left out.
+    const stored = await ports.store.nextDeadline(Math.min(this.#lookedUntil, this.#context.now));
     if (this.#context.tenure !== tenure) return;
     const moments = [stored, this.#context.nextInMemory].filter((moment) => moment !== undefined);
     ports.scheduler.arm(moments.length === 0 ? undefined : Math.min(...moments));
@@ -266,7 +280,7 @@ export class Partition implements Backend {
     const appended = await ports.store.append(instanceId, admitStart(start, options, now));
     if (!appended.created) return;
     this.#deliveries.noteAppended(appended, clientEnvelope(instanceId, start, now));
-    ports.signals.appended(instanceId, true);
+    this.#tellOwner(instanceId, true);
   }
 
   async addNewOrchestrationEvent(
@@ -284,7 +298,12 @@ export class Partition implements Backend {
     const { idempotencyKey } = options;
     const appended = await ports.store.append(instanceId, admitEvent(instanceId, event, now, idempotencyKey));
     this.#deliveries.noteAppended(appended, clientEnvelope(instanceId, event, now, idempotencyKey));
-    if (appended.seq !== undefined) ports.signals.appended(instanceId, false);
+    if (appended.seq !== undefined) this.#tellOwner(instanceId, false);
+  }
+
+  /** The owner knows of its own appends; another client's it has to be told. */
+  #tellOwner(instanceId: string, replaced: boolean): void {
+    if (this.#context.tenure === undefined) this.#context.ports.signals.appended(instanceId, replaced);
   }
 
   /** Takes messages from another partition: see {@link Deliveries.receive}. */
@@ -432,6 +451,25 @@ export class Partition implements Backend {
     return this.#administration.history(instanceId);
   }
 
+  /**
+   * Stored history segments of an instance, as they are, for hosts that pass them on: from a segment on, about `maxBytes` of
+   * them, one at least. @throws {@link InstanceNotFoundError}.
+   */
+  async historySegments(instanceId: string, from: number, maxBytes: number): Promise<HistorySegments> {
+    await this.#ready();
+    const record = await this.#administration.record(instanceId);
+    const segments: Uint8Array[] = [];
+    let next = from;
+    for (let bytes = 0; next < record.segmentCount && bytes < maxBytes; next++) {
+      for (const segment of await this.#context.ports.store.readSegments(instanceId, next, next + 1)) {
+        segments.push(segment);
+        bytes += segment.length;
+      }
+    }
+    const { executionId } = record;
+    return next < record.segmentCount ? { segments, executionId, next } : { segments, executionId };
+  }
+
   async queryInstances(query: InstanceQuery = {}): Promise<InstancePage> {
     await this.#ready();
     const rowQuery = rowQueryOf(query);
@@ -463,7 +501,7 @@ export class Partition implements Backend {
   async rewind(instanceId: string, reason?: string): Promise<void> {
     await this.#ready();
     await this.#administration.requestRewind(instanceId, reason);
-    this.#context.ports.signals.appended(instanceId, false);
+    this.#tellOwner(instanceId, false);
   }
 
   async rerunWorkflowFromEvent(request: RerunRequest): Promise<string> {

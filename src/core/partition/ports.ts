@@ -216,7 +216,7 @@ export interface Signals {
 export interface Scheduler {
   /** Replaces what was armed before. `undefined`: no deadline. */
   arm(wakeAt: number | undefined): void;
-  onWake(listener: () => void): () => void;
+  onWake(listener: () => void | Promise<void>): () => void;
 }
 
 /** Brings messages to other partitions. */

@@ -1,0 +1,251 @@
+import { DurableObject } from "cloudflare:workers";
+import { fromBinary } from "@bufbuild/protobuf";
+import { InvalidArgumentError } from "../../core/errors.ts";
+import type { CreateInstanceOptions, RerunRequest } from "../../core/hub/backend.ts";
+import { type InProcessHub, type InProcessHubOptions, newInProcessHub } from "../../core/hub/in-process-hub.ts";
+import { DEFAULT_MAX_PAYLOAD_BYTES } from "../../core/hub/limits.ts";
+import { defaultLogger } from "../../core/hub/logger.ts";
+import { orchestrationMetadataIsComplete, type OrchestrationMetadata } from "../../core/hub/metadata.ts";
+import { randomIds, systemClock } from "../../core/partition/host.ts";
+import { Partition } from "../../core/partition/partition.ts";
+import type { DeliveryOutcome } from "../../core/partition/ports.ts";
+import { OrchestrationIdReusePolicySchema } from "../../core/protocol/gen/perdura/model/v1/history_pb.ts";
+import { marshalSegment, unmarshalEnvelope, unmarshalHistoryEvent, unmarshalSegment } from "../../core/protocol/marshal.ts";
+import { ObjectAlarm } from "./alarm.ts";
+import {
+  type CutRun,
+  type HistoryPage,
+  hubIndexOf,
+  type OrchestrationRpc,
+  orchestrationsOf,
+  type StartOptions,
+  type TaskHubBindings,
+  type Watched,
+  type WatchUntil,
+} from "./bindings.ts";
+import { IndexPublisher } from "./index-publisher.ts";
+import { type ObjectIdentity, parseObjectName } from "./object-name.ts";
+import { ObjectOwnership } from "./ownership.ts";
+import { ObjectRouter } from "./router.ts";
+import { answer, type RpcAnswer } from "./rpc.ts";
+import { ObjectScheduler } from "./scheduler.ts";
+import { objectSettle } from "./settle.ts";
+import { ObjectSignals } from "./signals.ts";
+import { ObjectStore } from "./store.ts";
+
+/** How an orchestration's object is made. */
+export interface OrchestrationObjectOptions extends Omit<InProcessHubOptions, "registry"> {
+  /** How often the object may die in a row with work in flight before the instance is parked. Default 5. */
+  readonly maxDeaths?: number;
+}
+
+/** The longest that an object holds a long poll, in ms. */
+const MAX_WATCH_MS = 60_000;
+
+/** How many bytes of history one answer carries, about: an RPC message takes 32 MiB at most. */
+const HISTORY_PAGE_BYTES = 8 * 1024 * 1024;
+
+/** The class of an orchestration's object. */
+export type OrchestrationObjectClass = new (
+  ctx: DurableObjectState,
+  env: TaskHubBindings,
+) => DurableObject<TaskHubBindings> & OrchestrationRpc;
+
+/**
+ * Makes the Durable Object class that holds one orchestration instance each, and runs the registry's orchestrators and
+ * activities. Export it from the Worker under the name that wrangler.toml binds as `ORCHESTRATIONS`.
+ *
+ * @example
+ * export const OrchestrationObject = orchestrationObject({ registry });
+ * export { HubIndexObject } from "perdura/durable-object";
+ */
+export function orchestrationObject(
+  options: OrchestrationObjectOptions & Pick<InProcessHubOptions, "registry">,
+): OrchestrationObjectClass {
+  return class OrchestrationObject extends OrchestrationHost {
+    constructor(ctx: DurableObjectState, env: TaskHubBindings) {
+      super(ctx, env, options);
+    }
+  };
+}
+
+/** One instance's host: a partition over the object's own storage, alarm and stubs. */
+class OrchestrationHost extends DurableObject<TaskHubBindings> implements OrchestrationRpc {
+  readonly #alarm: ObjectAlarm;
+  readonly #store: ObjectStore;
+  readonly #scheduler = new ObjectScheduler();
+  readonly #partition: Partition;
+  readonly #hub: InProcessHub;
+  #identity: ObjectIdentity | undefined;
+
+  constructor(
+    ctx: DurableObjectState,
+    env: TaskHubBindings,
+    options: OrchestrationObjectOptions & Pick<InProcessHubOptions, "registry">,
+  ) {
+    super(ctx, env);
+    const self = (): ObjectIdentity => this.#self();
+    this.#alarm = new ObjectAlarm(ctx.storage);
+    this.#store = new ObjectStore(ctx.storage, this.#alarm);
+    this.#partition = new Partition(
+      {
+        store: this.#store,
+        ownership: new ObjectOwnership(),
+        signals: new ObjectSignals(),
+        scheduler: this.#scheduler,
+        router: new ObjectRouter(self, orchestrationsOf(env)),
+        index: new IndexPublisher(self, hubIndexOf(env)),
+        settle: objectSettle,
+        clock: systemClock,
+        ids: randomIds,
+      },
+      {
+        logger: options.logger ?? defaultLogger("warn"),
+        maxPayloadBytes: options.maxPayloadBytes ?? DEFAULT_MAX_PAYLOAD_BYTES,
+        maxLiveInstances: 1000,
+        maxDeaths: options.maxDeaths ?? 5,
+      },
+    );
+    this.#hub = newInProcessHub(this.#partition, options, {
+      settle: objectSettle,
+      now: () => systemClock.now(),
+      newUuid: () => randomIds.uuid(),
+    });
+    void ctx.blockConcurrencyWhile(async () => {
+      await this.#alarm.load();
+      await this.#hub.worker.start();
+      // An alarm that was lost would strand what is unfinished: see to it at every construction.
+      this.#store.ensureAlarm();
+    });
+  }
+
+  #self(): ObjectIdentity {
+    this.#identity ??= parseObjectName(this.ctx.id.name ?? this.#store.readMeta("name") ?? "");
+    return this.#identity;
+  }
+
+  /** Remembers the name, for a runtime that does not tell it to an object that its alarm wakes. */
+  #remember(): void {
+    const { name } = this.ctx.id;
+    if (name !== undefined) this.#store.writeMeta("name", name);
+  }
+
+  /** The platform's alarm. It never throws: the platform gives up after six failures. */
+  override async alarm(): Promise<void> {
+    this.#alarm.fired();
+    try {
+      await this.#scheduler.wake();
+    } catch (error) {
+      defaultLogger().error("an alarm failed; the next one is armed", error);
+    }
+    this.#store.ensureAlarm();
+  }
+
+  create(start: Uint8Array, options: StartOptions): Promise<RpcAnswer<void>> {
+    return answer(async () => {
+      const event = unmarshalHistoryEvent(start);
+      const named = event.eventType.case === "executionStarted" ? event.eventType.value.orchestrationInstance : undefined;
+      if (named?.instanceId !== this.#self().instanceId) {
+        throw new InvalidArgumentError("the start is for another instance than this object's");
+      }
+      const { idempotencyKey, reusePolicy } = options;
+      const accepted: CreateInstanceOptions = {
+        ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+        ...(reusePolicy === undefined ? {} : { reusePolicy: fromBinary(OrchestrationIdReusePolicySchema, reusePolicy) }),
+      };
+      await this.#partition.createOrchestrationInstance(event, accepted);
+      this.#remember();
+    });
+  }
+
+  addEvent(event: Uint8Array, idempotencyKey?: string): Promise<RpcAnswer<void>> {
+    return answer(() =>
+      this.#partition.addNewOrchestrationEvent(
+        this.#self().instanceId,
+        unmarshalHistoryEvent(event),
+        idempotencyKey === undefined ? {} : { idempotencyKey },
+      ),
+    );
+  }
+
+  receive(envelopes: readonly Uint8Array[]): Promise<RpcAnswer<readonly DeliveryOutcome[]>> {
+    return answer(async () => {
+      const decoded = envelopes.map(unmarshalEnvelope);
+      if (decoded.some(({ targetInstanceId }) => targetInstanceId !== this.#self().instanceId)) {
+        throw new InvalidArgumentError("an envelope is for another instance than this object's");
+      }
+      const outcomes = await this.#partition.receive(decoded);
+      if (decoded.some(({ event }) => event?.eventType.case === "executionStarted")) this.#remember();
+      return outcomes;
+    });
+  }
+
+  metadata(fetchPayloads: boolean): Promise<RpcAnswer<OrchestrationMetadata>> {
+    return answer(() => this.#partition.getOrchestrationMetadata(this.#self().instanceId, { fetchPayloads }));
+  }
+
+  watch(until: WatchUntil, revision: string | undefined, timeoutMs: number): Promise<RpcAnswer<Watched>> {
+    return answer(async () => {
+      const isReached = (metadata: OrchestrationMetadata): boolean => {
+        if (until === "completed") return orchestrationMetadataIsComplete(metadata);
+        if (until === "started") return metadata.runtimeStatus !== "PENDING";
+        return revisionOf(metadata) !== revision;
+      };
+      const { instanceId } = this.#self();
+      const timeUp = AbortSignal.timeout(Math.min(Math.max(timeoutMs, 0), MAX_WATCH_MS));
+      let metadata: OrchestrationMetadata;
+      try {
+        metadata = await this.#partition.watchOrchestrationRuntimeStatus(instanceId, isReached, { signal: timeUp });
+      } catch (error) {
+        if (!timeUp.aborted) throw error;
+        metadata = await this.#partition.getOrchestrationMetadata(instanceId);
+      }
+      return { metadata, revision: revisionOf(metadata), isReached: isReached(metadata) };
+    });
+  }
+
+  historyPage(from: number): Promise<RpcAnswer<HistoryPage>> {
+    return answer(() => this.#partition.historySegments(this.#self().instanceId, from, HISTORY_PAGE_BYTES));
+  }
+
+  childrenOf(force: boolean): Promise<RpcAnswer<readonly string[]>> {
+    return answer(() => this.#partition.childrenOf(this.#self().instanceId, { force }));
+  }
+
+  purge(force: boolean): Promise<RpcAnswer<void>> {
+    return answer(() => this.#partition.purgeOne(this.#self().instanceId, { force }));
+  }
+
+  rewind(reason: string | undefined): Promise<RpcAnswer<void>> {
+    return answer(() => this.#partition.rewind(this.#self().instanceId, reason));
+  }
+
+  cut(request: RerunRequest, newInstanceId: string): Promise<RpcAnswer<CutRun>> {
+    return answer(async () => {
+      const { history, generation } = await this.#partition.cut(request, newInstanceId);
+      return { history: marshalSegment(history), generation };
+    });
+  }
+
+  adopt({ history, generation }: CutRun): Promise<RpcAnswer<void>> {
+    return answer(async () => {
+      const { instanceId } = this.#self();
+      await this.#partition.adopt({ instanceId, generation, history: unmarshalSegment(history) });
+      this.#remember();
+    });
+  }
+}
+
+/** Names a state of an instance: it changes with every turn. */
+function revisionOf(metadata: OrchestrationMetadata): string {
+  const { executionId, runtimeStatus, lastUpdatedAt, waitingOn } = metadata;
+  const waits = JSON.stringify([waitingOn, metadata.customStatus]);
+  return `${executionId}/${runtimeStatus}/${lastUpdatedAt.getTime()}/${waits.length}/${hashOf(waits)}`;
+}
+
+/** A small hash, to tell states apart that share a millisecond. */
+function hashOf(text: string): number {
+  let hash = 0;
+  for (let at = 0; at < text.length; at++) hash = (Math.imul(hash, 31) + text.charCodeAt(at)) | 0;
+  return hash;
+}

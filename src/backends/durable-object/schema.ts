@@ -1,0 +1,41 @@
+/**
+ * The tables of an object. Few fat rows: rows written are what an object costs, so every table keeps its rows in its primary
+ * key (no hidden rowid index) and there is no secondary index. `part` numbers the pieces of a value that is too large for
+ * one row.
+ */
+const TABLES: readonly string[] = [
+  `CREATE TABLE instances (
+     instance_id TEXT PRIMARY KEY,
+     incarnation TEXT NOT NULL,
+     record BLOB NOT NULL,
+     summary TEXT NOT NULL,
+     unfinished INTEGER NOT NULL,
+     wake_at REAL
+   ) WITHOUT ROWID`,
+  `CREATE TABLE record_parts (
+     instance_id TEXT NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (instance_id, part)
+   ) WITHOUT ROWID`,
+  `CREATE TABLE history (
+     instance_id TEXT NOT NULL, segment INTEGER NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL,
+     PRIMARY KEY (instance_id, segment, part)
+   ) WITHOUT ROWID`,
+  `CREATE TABLE inbox (
+     instance_id TEXT NOT NULL, seq INTEGER NOT NULL, part INTEGER NOT NULL, item_key TEXT, bytes BLOB NOT NULL,
+     PRIMARY KEY (instance_id, seq, part)
+   ) WITHOUT ROWID`,
+  `CREATE TABLE outbox (
+     instance_id TEXT NOT NULL, seq INTEGER NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL,
+     PRIMARY KEY (instance_id, seq, part)
+   ) WITHOUT ROWID`,
+  "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+];
+
+/** Are the tables there? An object that was only asked about, and never written to, has none and costs nothing. */
+export function hasSchema(sql: SqlStorage): boolean {
+  return sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'").toArray().length > 0;
+}
+
+/** Creates the tables. */
+export function createSchema(sql: SqlStorage): void {
+  for (const table of TABLES) sql.exec(table);
+}

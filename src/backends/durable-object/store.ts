@@ -1,0 +1,325 @@
+import { WorkItemLockLostError } from "../../core/errors.ts";
+import { comparePlaces, matches } from "../../core/partition/paging.ts";
+import type {
+  Appended,
+  Commit,
+  CommittedWrite,
+  Decide,
+  DeliveryOutcome,
+  InstanceRow,
+  InstanceSummary,
+  InstanceWrite,
+  LoadedInstance,
+  RowQuery,
+  Store,
+  StoredItem,
+} from "../../core/partition/ports.ts";
+import type { ObjectAlarm } from "./alarm.ts";
+import { joinParts, partsOf } from "./blob-parts.ts";
+import { createSchema, hasSchema } from "./schema.ts";
+
+interface InstanceTableRow extends Record<string, SqlStorageValue> {
+  instance_id: string;
+  incarnation: string;
+  record: ArrayBuffer;
+  summary: string;
+  unfinished: number;
+  wake_at: number | null;
+}
+
+interface PartRow extends Record<string, SqlStorageValue> {
+  seq: number;
+  bytes: ArrayBuffer;
+}
+
+type Queue = "inbox" | "outbox";
+
+/**
+ * The store of an object: its SQLite database. A commit is one synchronous transaction; that its promise means durability is
+ * the output gate's doing, which holds every message back until the writes before it are on disk.
+ */
+export class ObjectStore implements Store {
+  readonly #storage: DurableObjectStorage;
+  readonly #sql: SqlStorage;
+  readonly #alarm: ObjectAlarm;
+  #isReady: boolean;
+  #lastSeq = 0;
+
+  constructor(storage: DurableObjectStorage, alarm: ObjectAlarm) {
+    this.#storage = storage;
+    this.#sql = storage.sql;
+    this.#alarm = alarm;
+    this.#isReady = hasSchema(this.#sql);
+  }
+
+  /** An object is its own hub's part and is always there; tables are made with the first write. */
+  async createHub(): Promise<boolean> {
+    return false;
+  }
+
+  async deleteHub(): Promise<boolean> {
+    const existed = this.#isReady;
+    await this.#storage.deleteAll();
+    this.#isReady = false;
+    return existed;
+  }
+
+  async hubExists(): Promise<boolean> {
+    return true;
+  }
+
+  /** A small fact of the object that must survive, beside its instances. */
+  readMeta(name: string): string | undefined {
+    if (!this.#isReady) return undefined;
+    const [row] = this.#sql.exec<{ value: string }>("SELECT value FROM meta WHERE name = ?", name).toArray();
+    return row?.value;
+  }
+
+  /** Stores such a fact, unless it is there. */
+  writeMeta(name: string, value: string): void {
+    if (this.readMeta(name) === value) return;
+    this.#ensureSchema();
+    this.#sql.exec("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", name, value);
+  }
+
+  async load(instanceId: string): Promise<LoadedInstance | undefined> {
+    const row = this.#row(instanceId);
+    if (row === undefined) return undefined;
+    return { row, inbox: this.#items("inbox", instanceId, 0), outbox: this.#items("outbox", instanceId, 0) };
+  }
+
+  async readInbox(instanceId: string, afterSeq: number): Promise<readonly StoredItem[]> {
+    return this.#isReady ? this.#items("inbox", instanceId, afterSeq) : [];
+  }
+
+  async readSegments(instanceId: string, from: number, to: number): Promise<readonly Uint8Array[]> {
+    if (!this.#isReady) return [];
+    const rows = this.#sql.exec<PartRow>(
+      "SELECT segment AS seq, bytes FROM history WHERE instance_id = ? AND segment >= ? AND segment < ? ORDER BY segment, part",
+      instanceId,
+      from,
+      to,
+    );
+    return joinRows(rows).map(({ bytes }) => bytes);
+  }
+
+  async due(now: number, unfinished: boolean): Promise<readonly string[]> {
+    if (!this.#isReady) return [];
+    return this.#sql
+      .exec<{ instance_id: string }>(
+        "SELECT instance_id FROM instances WHERE wake_at <= ? OR (? AND unfinished)",
+        now,
+        unfinished ? 1 : 0,
+      )
+      .toArray()
+      .map(({ instance_id }) => instance_id);
+  }
+
+  async nextDeadline(now: number): Promise<number | undefined> {
+    if (!this.#isReady) return undefined;
+    const query = "SELECT MIN(wake_at) AS next FROM instances WHERE wake_at > ?";
+    return this.#sql.exec<{ next: number | null }>(query, now).one().next ?? undefined;
+  }
+
+  /** An object holds one instance, or the few of one tenant: they are looked through without an index. */
+  async page(query: RowQuery): Promise<readonly InstanceRow[]> {
+    if (!this.#isReady) return [];
+    const rows = this.#sql.exec<{ instance_id: string; summary: string }>("SELECT instance_id, summary FROM instances");
+    const { after } = query;
+    return rows
+      .toArray()
+      .map(({ instance_id, summary }) => ({ instanceId: instance_id, summary: JSON.parse(summary) as InstanceSummary }))
+      .filter(({ instanceId, summary }) => matches(query, instanceId, summary))
+      .map(({ instanceId, summary }) => ({ instanceId, createdAtMs: summary.createdAtMs }))
+      .filter((place) => after === undefined || comparePlaces(query, place, after) > 0)
+      .sort((one, other) => comparePlaces(query, one, other))
+      .slice(0, query.limit)
+      .flatMap(({ instanceId }) => this.#row(instanceId) ?? []);
+  }
+
+  async commit(batch: Commit): Promise<readonly CommittedWrite[]> {
+    this.#ensureSchema();
+    return this.#transact(() => batch.writes.map((write) => this.#write(write)));
+  }
+
+  async append<T>(instanceId: string, decide: Decide<T>): Promise<Appended<T>> {
+    if (!this.#isReady) {
+      // Decided before any table is made, so that asking for what is not there leaves nothing behind.
+      const { row } = decide(undefined);
+      if (row === undefined) return { instanceId, answer: decide(undefined).answer, created: false };
+    }
+    this.#ensureSchema();
+    return this.#transact(() => this.#append(instanceId, decide));
+  }
+
+  /** Arms the alarm for what is stored. */
+  ensureAlarm(): void {
+    if (!this.#isReady) return;
+    const [row] = this.#sql
+      .exec<{ wake_at: number | null; unfinished: number | null }>(
+        "SELECT MIN(wake_at) AS wake_at, MAX(unfinished) AS unfinished FROM instances",
+      )
+      .toArray();
+    if (row !== undefined) this.#alarm.ensure(row.wake_at ?? undefined, row.unfinished === 1);
+  }
+
+  #ensureSchema(): void {
+    if (this.#isReady) return;
+    createSchema(this.#sql);
+    this.#isReady = true;
+  }
+
+  /** Runs a transaction and arms the alarm in the same breath: no await between them. */
+  #transact<T>(run: () => T): T {
+    const done = this.#storage.transactionSync(run);
+    this.ensureAlarm();
+    return done;
+  }
+
+  #write(write: InstanceWrite): CommittedWrite {
+    const { instanceId } = write;
+    const current = this.#row(instanceId);
+    const isHeld =
+      write.incarnation === ""
+        ? current === undefined || current.summary.purged
+        : current?.incarnation === write.incarnation;
+    if (!isHeld) throw new WorkItemLockLostError(`'${instanceId}' is not the instance any more that the turn was for`);
+    if (write.wipe === true) this.#wipe(instanceId);
+    if (write.row !== undefined) this.#putRow(write.row);
+    const { history, consume = [], inbox = [], outboxAdd = [], outboxRemove = [], deliver = [] } = write;
+    if (history?.truncate === true) this.#sql.exec("DELETE FROM history WHERE instance_id = ?", instanceId);
+    if (history?.append !== undefined) {
+      const { segment, bytes } = history.append;
+      partsOf(bytes).forEach((part, index) => {
+        this.#sql.exec("INSERT INTO history VALUES (?, ?, ?, ?)", instanceId, segment, index, part);
+      });
+    }
+    for (const seq of consume) this.#sql.exec("DELETE FROM inbox WHERE instance_id = ? AND seq = ?", instanceId, seq);
+    for (const { seq, bytes } of outboxAdd) {
+      partsOf(bytes).forEach((part, index) => {
+        this.#sql.exec("INSERT INTO outbox VALUES (?, ?, ?, ?)", instanceId, seq, index, part);
+      });
+    }
+    for (const seq of outboxRemove) this.#sql.exec("DELETE FROM outbox WHERE instance_id = ? AND seq = ?", instanceId, seq);
+    const inboxSeqs = inbox.map(({ key, bytes }) => this.#enqueue(instanceId, key, bytes) ?? 0);
+    const deliveries = deliver.map(({ instanceId: target, decide }) => this.#append<DeliveryOutcome>(target, decide));
+    return { deliveries, inboxSeqs };
+  }
+
+  #append<T>(instanceId: string, decide: Decide<T>): Appended<T> {
+    const { row, item, reply, answer } = decide(this.#row(instanceId));
+    if (row !== undefined) {
+      if (row.wipe) this.#wipe(instanceId);
+      this.#putRow(row);
+    }
+    const seq = item === undefined ? undefined : this.#enqueue(instanceId, item.key, item.bytes);
+    // A fresh row says by itself when to look at it.
+    if (seq !== undefined && row === undefined) this.#await(instanceId, item?.visibleAt);
+    let repliedTo: string | undefined;
+    if (reply !== undefined && this.#enqueue(reply.instanceId, reply.key, reply.bytes) !== undefined) {
+      this.#await(reply.instanceId, undefined);
+      repliedTo = reply.instanceId;
+    }
+    return {
+      instanceId,
+      answer,
+      created: row !== undefined,
+      ...(seq === undefined ? {} : { seq }),
+      ...(repliedTo === undefined ? {} : { repliedTo }),
+    };
+  }
+
+  /** The instance is to be looked at, now or at a time. Costs a row only where that is news. */
+  #await(instanceId: string, visibleAt: number | undefined): void {
+    if (visibleAt === undefined) {
+      this.#sql.exec("UPDATE instances SET unfinished = 1 WHERE instance_id = ? AND NOT unfinished", instanceId);
+      return;
+    }
+    this.#sql.exec(
+      "UPDATE instances SET wake_at = ? WHERE instance_id = ? AND (wake_at IS NULL OR wake_at > ?)",
+      visibleAt,
+      instanceId,
+      visibleAt,
+    );
+  }
+
+  /** Places rise over restarts too, so that news of an old item is never taken for a new one: they follow the clock. */
+  #enqueue(instanceId: string, key: string | undefined, bytes: Uint8Array): number | undefined {
+    if (key !== undefined) {
+      const query = "SELECT 1 FROM inbox WHERE instance_id = ? AND item_key = ? LIMIT 1";
+      if (this.#sql.exec(query, instanceId, key).toArray().length > 0) return undefined;
+    }
+    if (this.#lastSeq === 0) {
+      const query = "SELECT MAX(seq) AS last FROM inbox";
+      this.#lastSeq = this.#sql.exec<{ last: number | null }>(query).one().last ?? 0;
+    }
+    const seq = Math.max(this.#lastSeq + 1, Date.now() * 1000);
+    this.#lastSeq = seq;
+    partsOf(bytes).forEach((part, index) => {
+      this.#sql.exec("INSERT INTO inbox VALUES (?, ?, ?, ?, ?)", instanceId, seq, index, key ?? null, part);
+    });
+    return seq;
+  }
+
+  #items(queue: Queue, instanceId: string, afterSeq: number): StoredItem[] {
+    const query = `SELECT seq, bytes FROM ${queue} WHERE instance_id = ? AND seq > ? ORDER BY seq, part`;
+    return joinRows(this.#sql.exec<PartRow>(query, instanceId, afterSeq));
+  }
+
+  #row(instanceId: string): InstanceRow | undefined {
+    if (!this.#isReady) return undefined;
+    const [row] = this.#sql.exec<InstanceTableRow>("SELECT * FROM instances WHERE instance_id = ?", instanceId).toArray();
+    if (row === undefined) return undefined;
+    let record: Uint8Array = new Uint8Array(row.record);
+    if (record.length === 0) {
+      const query = "SELECT bytes FROM record_parts WHERE instance_id = ? ORDER BY part";
+      record = joinParts(this.#sql.exec<{ bytes: ArrayBuffer }>(query, instanceId).toArray().map(({ bytes }) => bytes));
+    }
+    return {
+      instanceId,
+      incarnation: row.incarnation,
+      record,
+      summary: JSON.parse(row.summary) as InstanceSummary,
+      unfinished: row.unfinished === 1,
+      wakeAt: row.wake_at ?? undefined,
+    };
+  }
+
+  /** Writes a row; a record that is too large for one goes to a table of its own, and leaves an empty one here. */
+  #putRow({ instanceId, incarnation, record, summary, unfinished, wakeAt }: InstanceRow): void {
+    const parts = partsOf(record);
+    const isSplit = parts.length > 1;
+    this.#sql.exec("DELETE FROM record_parts WHERE instance_id = ?", instanceId);
+    if (isSplit) {
+      parts.forEach((part, index) => {
+        this.#sql.exec("INSERT INTO record_parts VALUES (?, ?, ?)", instanceId, index, part);
+      });
+    }
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO instances VALUES (?, ?, ?, ?, ?, ?)",
+      instanceId,
+      incarnation,
+      isSplit ? new ArrayBuffer(0) : (parts[0] ?? new ArrayBuffer(0)),
+      JSON.stringify(summary),
+      unfinished ? 1 : 0,
+      wakeAt ?? null,
+    );
+  }
+
+  #wipe(instanceId: string): void {
+    for (const table of ["instances", "record_parts", "history", "inbox", "outbox"]) {
+      this.#sql.exec(`DELETE FROM ${table} WHERE instance_id = ?`, instanceId);
+    }
+  }
+}
+
+/** Puts the parts of each value together; rows come ordered by value and part. */
+function joinRows(rows: Iterable<PartRow>): { seq: number; bytes: Uint8Array }[] {
+  const joined: { seq: number; parts: ArrayBuffer[] }[] = [];
+  for (const { seq, bytes } of rows) {
+    const last = joined.at(-1);
+    if (last?.seq === seq) last.parts.push(bytes);
+    else joined.push({ seq, parts: [bytes] });
+  }
+  return joined.map(({ seq, parts }) => ({ seq, bytes: joinParts(parts) }));
+}
