@@ -2,6 +2,7 @@
 export * from "./errors.ts";
 export type { ForkedHistory } from "./history/fork.ts";
 export { type HistoryView, historyOf } from "./history/history-view.ts";
+export type { EventWaitInfo, OrchestratorAnswer, ParkedTurn } from "./history/orchestrator-answer.ts";
 export { OrchestrationRuntimeState, type PendingMessage, type Stalled } from "./history/runtime-state.ts";
 export { newActivityTaskWorker } from "./hub/activity-worker.ts";
 export type {
@@ -18,12 +19,9 @@ export type {
 export type {
   ActivityCall,
   ActivityExecutor,
-  EventWaitInfo,
   Executor,
-  OrchestratorAnswer,
   OrchestratorExecutor,
   OrchestratorTurn,
-  ParkedTurn,
 } from "./hub/executor.ts";
 export {
   type InProcessHost,
@@ -31,7 +29,7 @@ export {
   type InProcessHubOptions,
   newInProcessHub,
 } from "./hub/in-process-hub.ts";
-export { DEFAULT_MAX_PAYLOAD_BYTES, MAX_IDEMPOTENCY_KEY_BYTES, MAX_INSTANCE_ID_BYTES, MAX_NAME_BYTES } from "./hub/limits.ts";
+export { DEFAULT_MAX_PAYLOAD_BYTES, MAX_IDEMPOTENCY_KEY_BYTES, MAX_INSTANCE_ID_BYTES, MAX_NAME_BYTES } from "./limits.ts";
 export { defaultLogger, type Logger, type LogLevel, silentLogger } from "./hub/logger.ts";
 export * from "./hub/metadata.ts";
 export {

@@ -3,6 +3,10 @@ import { defineActivity, defineOrchestrator, TaskRegistry } from "../../src/core
 /** What the objects of these tests can run. */
 export function testRegistry(): TaskRegistry {
   const plusOne = defineActivity("plusOne", (_ctx, value: number) => value + 1);
+  const slowly = defineActivity("slowly", async (_ctx, ms: number) => {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    return "done";
+  });
   const chain = defineOrchestrator("chain", async (ctx, length: number) => {
     let value = 0;
     for (let step = 0; step < length; step++) value = await ctx.callActivity(plusOne, value);
@@ -17,5 +21,21 @@ export function testRegistry(): TaskRegistry {
     return "awake";
   });
   const listener = defineOrchestrator("listener", async (ctx, name: string) => ctx.waitForExternalEvent(name));
-  return new TaskRegistry().add(plusOne, chain, family, sleeper, listener);
+  const worker = defineOrchestrator("worker", async (ctx, ms: number) => ctx.callActivity(slowly, ms));
+  const guardian = defineOrchestrator("guardian", async (ctx, ms: number) => ctx.callSubOrchestrator(sleeper, ms));
+  const courier = defineOrchestrator("courier", async (ctx, target: string) => {
+    ctx.sendEvent(target, "parcel", { from: ctx.instanceId });
+    return "sent";
+  });
+  const boulder = defineOrchestrator("boulder", async (ctx, size: number) => {
+    const payload = "x".repeat(size);
+    return (await ctx.callActivity<string, string>("echo", payload)).length;
+  });
+  const crowd = defineOrchestrator("crowd", async (ctx, size: number) => {
+    const values = await ctx.whenAll(Array.from({ length: size }, (_, index) => ctx.callActivity(plusOne, index)));
+    return values.length;
+  });
+  return new TaskRegistry()
+    .add(plusOne, slowly, chain, family, sleeper, listener, worker, guardian, courier, boulder, crowd)
+    .addActivity("echo", (_ctx, text: string) => text);
 }

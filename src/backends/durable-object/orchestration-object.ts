@@ -3,15 +3,14 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { CreateInstanceOptions, RerunRequest } from "../../core/hub/backend.ts";
 import { type InProcessHub, type InProcessHubOptions, newInProcessHub } from "../../core/hub/in-process-hub.ts";
-import { DEFAULT_MAX_PAYLOAD_BYTES } from "../../core/hub/limits.ts";
+import { DEFAULT_MAX_PAYLOAD_BYTES } from "../../core/limits.ts";
 import { defaultLogger } from "../../core/hub/logger.ts";
 import { orchestrationMetadataIsComplete, type OrchestrationMetadata } from "../../core/hub/metadata.ts";
-import { randomIds, systemClock } from "../../core/partition/host.ts";
 import { Partition } from "../../core/partition/partition.ts";
+import { DEFAULT_MAX_DEATHS } from "../../core/partition/partition-context.ts";
 import type { DeliveryOutcome } from "../../core/partition/ports.ts";
 import { OrchestrationIdReusePolicySchema } from "../../core/protocol/gen/perdura/model/v1/history_pb.ts";
 import { marshalSegment, unmarshalEnvelope, unmarshalHistoryEvent, unmarshalSegment } from "../../core/protocol/marshal.ts";
-import { ObjectAlarm } from "./alarm.ts";
 import {
   type CutRun,
   type HistoryPage,
@@ -25,13 +24,9 @@ import {
 } from "./bindings.ts";
 import { IndexPublisher } from "./index-publisher.ts";
 import { type ObjectIdentity, parseObjectName } from "./object-name.ts";
-import { ObjectOwnership } from "./ownership.ts";
+import { type ObjectPorts, objectPorts } from "./object-ports.ts";
 import { ObjectRouter } from "./router.ts";
 import { answer, type RpcAnswer } from "./rpc.ts";
-import { ObjectScheduler } from "./scheduler.ts";
-import { objectSettle } from "./settle.ts";
-import { ObjectSignals } from "./signals.ts";
-import { ObjectStore } from "./store.ts";
 
 /** How an orchestration's object is made. */
 export interface OrchestrationObjectOptions extends Omit<InProcessHubOptions, "registry"> {
@@ -71,9 +66,7 @@ export function orchestrationObject(
 
 /** One instance's host: a partition over the object's own storage, alarm and stubs. */
 class OrchestrationHost extends DurableObject<TaskHubBindings> implements OrchestrationRpc {
-  readonly #alarm: ObjectAlarm;
-  readonly #store: ObjectStore;
-  readonly #scheduler = new ObjectScheduler();
+  readonly #object: ObjectPorts;
   readonly #partition: Partition;
   readonly #hub: InProcessHub;
   #identity: ObjectIdentity | undefined;
@@ -85,60 +78,47 @@ class OrchestrationHost extends DurableObject<TaskHubBindings> implements Orches
   ) {
     super(ctx, env);
     const self = (): ObjectIdentity => this.#self();
-    this.#alarm = new ObjectAlarm(ctx.storage);
-    this.#store = new ObjectStore(ctx.storage, this.#alarm);
-    this.#partition = new Partition(
-      {
-        store: this.#store,
-        ownership: new ObjectOwnership(),
-        signals: new ObjectSignals(),
-        scheduler: this.#scheduler,
-        router: new ObjectRouter(self, orchestrationsOf(env)),
-        index: new IndexPublisher(self, hubIndexOf(env)),
-        settle: objectSettle,
-        clock: systemClock,
-        ids: randomIds,
-      },
-      {
-        logger: options.logger ?? defaultLogger("warn"),
-        maxPayloadBytes: options.maxPayloadBytes ?? DEFAULT_MAX_PAYLOAD_BYTES,
-        maxLiveInstances: 1000,
-        maxDeaths: options.maxDeaths ?? 5,
-      },
-    );
+    this.#object = objectPorts(ctx.storage, {
+      router: new ObjectRouter(self, orchestrationsOf(env)),
+      index: new IndexPublisher(self, hubIndexOf(env)),
+    });
+    const { maxDeaths = DEFAULT_MAX_DEATHS, maxPayloadBytes = DEFAULT_MAX_PAYLOAD_BYTES } = options;
+    const logger = options.logger ?? defaultLogger("warn");
+    const { ports } = this.#object;
+    this.#partition = new Partition(ports, { logger, maxPayloadBytes, maxDeaths, maxLiveInstances: 1000 });
     this.#hub = newInProcessHub(this.#partition, options, {
-      settle: objectSettle,
-      now: () => systemClock.now(),
-      newUuid: () => randomIds.uuid(),
+      settle: ports.settle,
+      now: () => ports.clock.now(),
+      newUuid: () => ports.ids.uuid(),
     });
     void ctx.blockConcurrencyWhile(async () => {
-      await this.#alarm.load();
+      await this.#object.alarm.load();
       await this.#hub.worker.start();
       // An alarm that was lost would strand what is unfinished: see to it at every construction.
-      this.#store.ensureAlarm();
+      this.#object.store.ensureAlarm();
     });
   }
 
   #self(): ObjectIdentity {
-    this.#identity ??= parseObjectName(this.ctx.id.name ?? this.#store.readMeta("name") ?? "");
+    this.#identity ??= parseObjectName(this.ctx.id.name ?? this.#object.store.readMeta("name") ?? "");
     return this.#identity;
   }
 
   /** Remembers the name, for a runtime that does not tell it to an object that its alarm wakes. */
   #remember(): void {
     const { name } = this.ctx.id;
-    if (name !== undefined) this.#store.writeMeta("name", name);
+    if (name !== undefined) this.#object.store.writeMeta("name", name);
   }
 
   /** The platform's alarm. It never throws: the platform gives up after six failures. */
   override async alarm(): Promise<void> {
-    this.#alarm.fired();
+    this.#object.alarm.fired();
     try {
-      await this.#scheduler.wake();
+      await this.#object.scheduler.wake();
     } catch (error) {
       defaultLogger().error("an alarm failed; the next one is armed", error);
     }
-    this.#store.ensureAlarm();
+    this.#object.store.ensureAlarm();
   }
 
   create(start: Uint8Array, options: StartOptions): Promise<RpcAnswer<void>> {

@@ -9,7 +9,7 @@ import type {
   TaskHubControl,
   WaitOptions,
 } from "../../core/hub/backend.ts";
-import { checkInstanceId } from "../../core/hub/limits.ts";
+import { checkInstanceId } from "../../core/limits.ts";
 import type { OrchestrationMetadata } from "../../core/hub/metadata.ts";
 import { purgeRecursively } from "../../core/hub/purge.ts";
 import type { InstanceIdPage, InstancePage, InstanceQuery } from "../../core/hub/query.ts";

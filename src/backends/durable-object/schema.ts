@@ -1,6 +1,6 @@
 /**
- * The tables of an object. Few fat rows: rows written are what an object costs, so every table keeps its rows in its primary
- * key (no hidden rowid index) and there is no secondary index. `part` numbers the pieces of a value that is too large for
+ * The tables of an object. Few fat rows: rows written are what an object costs, so there are few tables (each costs two rows
+ * in every new object), each keeps its rows in its primary key (no hidden rowid index), and there is no secondary index. `part` numbers the pieces of a value that is too large for
  * one row.
  */
 const TABLES: readonly string[] = [
@@ -12,20 +12,15 @@ const TABLES: readonly string[] = [
      unfinished INTEGER NOT NULL,
      wake_at REAL
    ) WITHOUT ROWID`,
-  `CREATE TABLE record_parts (
-     instance_id TEXT NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (instance_id, part)
-   ) WITHOUT ROWID`,
+  // Segment -1 is not history: it holds a record that is too large for its row.
   `CREATE TABLE history (
      instance_id TEXT NOT NULL, segment INTEGER NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL,
      PRIMARY KEY (instance_id, segment, part)
    ) WITHOUT ROWID`,
-  `CREATE TABLE inbox (
-     instance_id TEXT NOT NULL, seq INTEGER NOT NULL, part INTEGER NOT NULL, item_key TEXT, bytes BLOB NOT NULL,
-     PRIMARY KEY (instance_id, seq, part)
-   ) WITHOUT ROWID`,
-  `CREATE TABLE outbox (
-     instance_id TEXT NOT NULL, seq INTEGER NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL,
-     PRIMARY KEY (instance_id, seq, part)
+  // Box 0 is the inbox, box 1 the outbox.
+  `CREATE TABLE messages (
+     instance_id TEXT NOT NULL, box INTEGER NOT NULL, seq INTEGER NOT NULL, part INTEGER NOT NULL, item_key TEXT,
+     bytes BLOB NOT NULL, PRIMARY KEY (instance_id, box, seq, part)
    ) WITHOUT ROWID`,
   "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 ];

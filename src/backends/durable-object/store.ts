@@ -32,7 +32,9 @@ interface PartRow extends Record<string, SqlStorageValue> {
   bytes: ArrayBuffer;
 }
 
-type Queue = "inbox" | "outbox";
+/** The two queues of an instance, as the table numbers them. */
+const INBOX = 0;
+const OUTBOX = 1;
 
 /**
  * The store of an object: its SQLite database. A commit is one synchronous transaction; that its promise means durability is
@@ -85,11 +87,11 @@ export class ObjectStore implements Store {
   async load(instanceId: string): Promise<LoadedInstance | undefined> {
     const row = this.#row(instanceId);
     if (row === undefined) return undefined;
-    return { row, inbox: this.#items("inbox", instanceId, 0), outbox: this.#items("outbox", instanceId, 0) };
+    return { row, inbox: this.#items(INBOX, instanceId, 0), outbox: this.#items(OUTBOX, instanceId, 0) };
   }
 
   async readInbox(instanceId: string, afterSeq: number): Promise<readonly StoredItem[]> {
-    return this.#isReady ? this.#items("inbox", instanceId, afterSeq) : [];
+    return this.#isReady ? this.#items(INBOX, instanceId, afterSeq) : [];
   }
 
   async readSegments(instanceId: string, from: number, to: number): Promise<readonly Uint8Array[]> {
@@ -187,20 +189,18 @@ export class ObjectStore implements Store {
     if (write.wipe === true) this.#wipe(instanceId);
     if (write.row !== undefined) this.#putRow(write.row);
     const { history, consume = [], inbox = [], outboxAdd = [], outboxRemove = [], deliver = [] } = write;
-    if (history?.truncate === true) this.#sql.exec("DELETE FROM history WHERE instance_id = ?", instanceId);
+    if (history?.truncate === true) {
+      this.#sql.exec("DELETE FROM history WHERE instance_id = ? AND segment >= 0", instanceId);
+    }
     if (history?.append !== undefined) {
       const { segment, bytes } = history.append;
       partsOf(bytes).forEach((part, index) => {
         this.#sql.exec("INSERT INTO history VALUES (?, ?, ?, ?)", instanceId, segment, index, part);
       });
     }
-    for (const seq of consume) this.#sql.exec("DELETE FROM inbox WHERE instance_id = ? AND seq = ?", instanceId, seq);
-    for (const { seq, bytes } of outboxAdd) {
-      partsOf(bytes).forEach((part, index) => {
-        this.#sql.exec("INSERT INTO outbox VALUES (?, ?, ?, ?)", instanceId, seq, index, part);
-      });
-    }
-    for (const seq of outboxRemove) this.#sql.exec("DELETE FROM outbox WHERE instance_id = ? AND seq = ?", instanceId, seq);
+    for (const seq of consume) this.#remove(instanceId, INBOX, seq);
+    for (const { seq, bytes } of outboxAdd) this.#insert(instanceId, OUTBOX, seq, undefined, bytes);
+    for (const seq of outboxRemove) this.#remove(instanceId, OUTBOX, seq);
     const inboxSeqs = inbox.map(({ key, bytes }) => this.#enqueue(instanceId, key, bytes) ?? 0);
     const deliveries = deliver.map(({ instanceId: target, decide }) => this.#append<DeliveryOutcome>(target, decide));
     return { deliveries, inboxSeqs };
@@ -246,24 +246,32 @@ export class ObjectStore implements Store {
   /** Places rise over restarts too, so that news of an old item is never taken for a new one: they follow the clock. */
   #enqueue(instanceId: string, key: string | undefined, bytes: Uint8Array): number | undefined {
     if (key !== undefined) {
-      const query = "SELECT 1 FROM inbox WHERE instance_id = ? AND item_key = ? LIMIT 1";
-      if (this.#sql.exec(query, instanceId, key).toArray().length > 0) return undefined;
+      const query = "SELECT 1 FROM messages WHERE instance_id = ? AND box = ? AND item_key = ? LIMIT 1";
+      if (this.#sql.exec(query, instanceId, INBOX, key).toArray().length > 0) return undefined;
     }
     if (this.#lastSeq === 0) {
-      const query = "SELECT MAX(seq) AS last FROM inbox";
+      const query = "SELECT MAX(seq) AS last FROM messages WHERE box = 0";
       this.#lastSeq = this.#sql.exec<{ last: number | null }>(query).one().last ?? 0;
     }
     const seq = Math.max(this.#lastSeq + 1, Date.now() * 1000);
     this.#lastSeq = seq;
-    partsOf(bytes).forEach((part, index) => {
-      this.#sql.exec("INSERT INTO inbox VALUES (?, ?, ?, ?, ?)", instanceId, seq, index, key ?? null, part);
-    });
+    this.#insert(instanceId, INBOX, seq, key, bytes);
     return seq;
   }
 
-  #items(queue: Queue, instanceId: string, afterSeq: number): StoredItem[] {
-    const query = `SELECT seq, bytes FROM ${queue} WHERE instance_id = ? AND seq > ? ORDER BY seq, part`;
-    return joinRows(this.#sql.exec<PartRow>(query, instanceId, afterSeq));
+  #insert(instanceId: string, box: number, seq: number, key: string | undefined, bytes: Uint8Array): void {
+    partsOf(bytes).forEach((part, index) => {
+      this.#sql.exec("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)", instanceId, box, seq, index, key ?? null, part);
+    });
+  }
+
+  #remove(instanceId: string, box: number, seq: number): void {
+    this.#sql.exec("DELETE FROM messages WHERE instance_id = ? AND box = ? AND seq = ?", instanceId, box, seq);
+  }
+
+  #items(box: number, instanceId: string, afterSeq: number): StoredItem[] {
+    const query = "SELECT seq, bytes FROM messages WHERE instance_id = ? AND box = ? AND seq > ? ORDER BY seq, part";
+    return joinRows(this.#sql.exec<PartRow>(query, instanceId, box, afterSeq));
   }
 
   #row(instanceId: string): InstanceRow | undefined {
@@ -272,7 +280,7 @@ export class ObjectStore implements Store {
     if (row === undefined) return undefined;
     let record: Uint8Array = new Uint8Array(row.record);
     if (record.length === 0) {
-      const query = "SELECT bytes FROM record_parts WHERE instance_id = ? ORDER BY part";
+      const query = "SELECT bytes FROM history WHERE instance_id = ? AND segment = -1 ORDER BY part";
       record = joinParts(this.#sql.exec<{ bytes: ArrayBuffer }>(query, instanceId).toArray().map(({ bytes }) => bytes));
     }
     return {
@@ -285,14 +293,14 @@ export class ObjectStore implements Store {
     };
   }
 
-  /** Writes a row; a record that is too large for one goes to a table of its own, and leaves an empty one here. */
+  /** Writes a row; a record that is too large for one goes beside the history, and leaves an empty one here. */
   #putRow({ instanceId, incarnation, record, summary, unfinished, wakeAt }: InstanceRow): void {
     const parts = partsOf(record);
     const isSplit = parts.length > 1;
-    this.#sql.exec("DELETE FROM record_parts WHERE instance_id = ?", instanceId);
+    this.#sql.exec("DELETE FROM history WHERE instance_id = ? AND segment = -1", instanceId);
     if (isSplit) {
       parts.forEach((part, index) => {
-        this.#sql.exec("INSERT INTO record_parts VALUES (?, ?, ?)", instanceId, index, part);
+        this.#sql.exec("INSERT INTO history VALUES (?, -1, ?, ?)", instanceId, index, part);
       });
     }
     this.#sql.exec(
@@ -307,7 +315,7 @@ export class ObjectStore implements Store {
   }
 
   #wipe(instanceId: string): void {
-    for (const table of ["instances", "record_parts", "history", "inbox", "outbox"]) {
+    for (const table of ["instances", "history", "messages"]) {
       this.#sql.exec(`DELETE FROM ${table} WHERE instance_id = ?`, instanceId);
     }
   }

@@ -1,10 +1,10 @@
 import { defaultLogger } from "../../core/hub/logger.ts";
 import { type InProcessHub, type InProcessHubOptions, newInProcessHub } from "../../core/hub/in-process-hub.ts";
-import { DEFAULT_MAX_PAYLOAD_BYTES } from "../../core/hub/limits.ts";
+import { DEFAULT_MAX_PAYLOAD_BYTES } from "../../core/limits.ts";
 import { messageChannelSettle, type Settle } from "../../core/orchestration/settle.ts";
 import { randomIds, systemClock, systemTimers } from "../../core/partition/host.ts";
 import { Partition } from "../../core/partition/partition.ts";
-import type { PartitionOptions } from "../../core/partition/partition-context.ts";
+import { DEFAULT_MAX_DEATHS, type PartitionOptions } from "../../core/partition/partition-context.ts";
 import type { Clock, Ids, PartitionPorts, Timers } from "../../core/partition/ports.ts";
 import { MemoryOwnership } from "./ownership.ts";
 import { LocalRouter } from "./router.ts";
@@ -47,7 +47,7 @@ export function newMemoryBackend(
     logger: defaultLogger("warn"),
     maxPayloadBytes: DEFAULT_MAX_PAYLOAD_BYTES,
     maxLiveInstances: 1000,
-    maxDeaths: 5,
+    maxDeaths: DEFAULT_MAX_DEATHS,
     ...options,
   });
 }

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "../errors.ts";
-import type { OrchestratorAnswer } from "../hub/executor.ts";
+import type { OrchestratorAnswer } from "./orchestrator-answer.ts";
 import { defined } from "../protocol/defined.ts";
 import {
   detachedCreated,
@@ -21,6 +21,7 @@ import {
   type OrchestratorAction,
   type TraceContext,
 } from "../protocol/gen/perdura/model/v1/history_pb.ts";
+import { defaultChildId } from "./child-id.ts";
 import { notifyParent } from "./parent-notification.ts";
 import type { OrchestrationRuntimeState } from "./runtime-state.ts";
 
@@ -105,7 +106,7 @@ function applyAction(state: OrchestrationRuntimeState, action: OrchestratorActio
       return false;
     }
     case "createSubOrchestration": {
-      const instanceId = value.instanceId === "" ? defaultChildId(state, action.id) : value.instanceId;
+      const instanceId = value.instanceId === "" ? defaultChildId(state.instanceId, state.generation, action.id) : value.instanceId;
       const created = subOrchestrationCreated(
         action.id,
         {
@@ -114,6 +115,7 @@ function applyAction(state: OrchestrationRuntimeState, action: OrchestratorActio
           version: value.version,
           input: value.input,
           parentTraceContext: value.parentTraceContext ?? traceContext,
+          retryParentInstanceInfo: value.retryParentInstanceInfo,
           tags: value.tags,
         },
         nowMs,
@@ -241,15 +243,6 @@ function continueAsNew(
   state.addEvent(next);
   // A carried duplicate (a second start, say) is dropped; the rest keeps its order.
   state.addEvents(completion.carryoverEvents);
-}
-
-/**
- * The id of a child that the code did not name: `<parent>:<4 hex of the action id>`, as the reference does, with the
- * generation between from the second one on, since ids begin anew there and an old child may still run.
- */
-function defaultChildId(state: OrchestrationRuntimeState, actionId: number): string {
-  const hex = actionId.toString(16).padStart(4, "0");
-  return state.generation === 0 ? `${state.instanceId}:${hex}` : `${state.instanceId}:${state.generation}:${hex}`;
 }
 
 /** Patches belong to the turn that applied them first, on its OrchestratorStarted. */

@@ -3,6 +3,7 @@ import { clone } from "@bufbuild/protobuf";
 import { EventNotRerunnableError, InvalidArgumentError } from "../errors.ts";
 import type { RerunRequest } from "../hub/backend.ts";
 import { type HistoryEvent, HistoryEventSchema } from "../protocol/gen/perdura/model/v1/history_pb.ts";
+import { defaultChildId } from "./child-id.ts";
 import { type ResultKey, resultKeyOf, resultKeyText } from "./dedup.ts";
 
 /** A history to go on from. */
@@ -25,9 +26,15 @@ export interface ForkedHistory {
  * Sub-orchestrations without a result are started anew under ids of the new run.
  *
  * @param newInstanceId id of the new run, from which its children's ids are made.
+ * @param generation the generation that the events are of.
  * @throws {@link EventNotRerunnableError}, {@link InvalidArgumentError}.
  */
-export function forkForRerun(events: readonly HistoryEvent[], request: RerunRequest, newInstanceId: string): ForkedHistory {
+export function forkForRerun(
+  events: readonly HistoryEvent[],
+  request: RerunRequest,
+  newInstanceId: string,
+  generation = 0,
+): ForkedHistory {
   const { eventId, sourceInstanceId } = request;
   const at = events.findIndex((event) => event.eventId === eventId && eventId >= 0);
   const target = events[at];
@@ -38,16 +45,18 @@ export function forkForRerun(events: readonly HistoryEvent[], request: RerunRequ
   }
   checkTarget(target, request);
   const turnEnd = events.findIndex((event, index) => index > at && event.eventType.case === "orchestratorStarted");
-  const kept = events
-    .slice(0, turnEnd < 0 ? events.length : turnEnd)
-    .filter((event) => event.eventType.case !== "executionCompleted")
-    .map((event) => clone(HistoryEventSchema, event));
+  const turns = events.slice(0, turnEnd < 0 ? events.length : turnEnd);
+  if (turns.some((event) => event.eventType.case === "executionCompleted")) {
+    throw new EventNotRerunnableError(
+      `the orchestration ended in the turn of event '${eventId}' and did not wait for it: restart '${sourceInstanceId}' instead`,
+    );
+  }
+  const kept = turns.map((event) => clone(HistoryEventSchema, event));
   const fork = pendingOf(kept);
   for (const child of fork.children) {
     if (child.eventType.case !== "subOrchestrationInstanceCreated") continue;
-    const hex = child.eventId.toString(16).padStart(4, "0");
     const isTarget = child.eventId === eventId;
-    child.eventType.value.instanceId = (isTarget ? request.newChildInstanceId : undefined) ?? `${newInstanceId}:${hex}`;
+    child.eventType.value.instanceId = (isTarget ? request.newChildInstanceId : undefined) ?? defaultChildId(newInstanceId, generation, child.eventId);
   }
   const renamed = kept.find((event) => event.eventId === eventId);
   if (renamed !== undefined && request.overwriteInput === true) overwriteInput(renamed, request.input);

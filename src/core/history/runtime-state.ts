@@ -4,7 +4,7 @@ import {
   NoFailureDetailsError,
   NotStartedError,
 } from "../errors.ts";
-import type { EventWaitInfo, ParkedTurn } from "../hub/executor.ts";
+import type { EventWaitInfo, ParkedTurn } from "./orchestrator-answer.ts";
 import {
   type ExecutionCompletedEvent,
   type ExecutionStartedEvent,

@@ -49,7 +49,11 @@ export function newInProcessHub(backend: Backend, options: InProcessHubOptions, 
     logger,
     settle: host.settle,
     now,
-    onDivergence: (instanceId) => void backend.wakeInstance(instanceId),
+    onDivergence: (instanceId) => {
+      backend.wakeInstance(instanceId).catch((error: unknown) => {
+        logger.error(`'${instanceId}' acted outside its turn and could not be woken: it fails at its next turn`, error);
+      });
+    },
     ...pick(options, "cacheSize", "converter", "maxPayloadBytes", "unregistered"),
     ...pick(host, "timers"),
   });

@@ -3,7 +3,7 @@ import { PayloadTooLargeError } from "../errors.ts";
 import { type ApplyContext, applyActions } from "../history/apply-actions.ts";
 import { childIdsOf } from "../history/fork.ts";
 import type { OrchestrationRuntimeState } from "../history/runtime-state.ts";
-import { DEFAULT_MAX_PAYLOAD_BYTES, checkPayload } from "./limits.ts";
+import { DEFAULT_MAX_PAYLOAD_BYTES, checkPayload } from "../limits.ts";
 import { completeOrchestrationAction } from "../protocol/actions.ts";
 import { executionTerminated, orchestratorStarted } from "../protocol/events.ts";
 import {
@@ -16,7 +16,8 @@ import {
   Runner,
 } from "../protocol/gen/perdura/model/v1/history_pb.ts";
 import type { Backend } from "./backend.ts";
-import type { OrchestratorAnswer, OrchestratorExecutor } from "./executor.ts";
+import type { OrchestratorAnswer } from "../history/orchestrator-answer.ts";
+import type { OrchestratorExecutor } from "./executor.ts";
 import type { Logger } from "./logger.ts";
 import { newTaskWorker, type TaskProcessor, type TaskWorker, type WorkerOptions } from "./task-worker.ts";
 import type { OrchestrationWorkItem } from "./work-item.ts";

@@ -1,5 +1,6 @@
 import { AbortedError, InstanceNotCompletedError, InvalidArgumentError, NotRegisteredError, WaitTimedOutError } from "../errors.ts";
-import { type DataConverter, jsonDataConverter } from "../orchestration/data-converter.ts";
+import { hostTimers } from "../orchestration/activity-runner.ts";
+import { type DataConverter, jsonDataConverter, PayloadGate } from "../orchestration/data-converter.ts";
 import { type Duration, toMilliseconds } from "../orchestration/duration.ts";
 import { type EventReference, type NameLike, nameOf, type OrchestratorReference } from "../orchestration/references.ts";
 import type { TaskRegistry } from "../orchestration/registry.ts";
@@ -135,14 +136,15 @@ export function newTaskHubClient(hub: TaskHubControl, options: TaskHubClientOpti
 
 class ControlClient implements TaskHubClient {
   readonly #hub: TaskHubControl;
-  readonly #converter: DataConverter;
+  /** Sizes are the hub's to check. */
+  readonly #payloads: PayloadGate;
   readonly #registry: TaskRegistry | undefined;
   readonly #now: () => number;
   readonly #uuid: () => string;
 
   constructor(hub: TaskHubControl, options: TaskHubClientOptions) {
     this.#hub = hub;
-    this.#converter = options.converter ?? jsonDataConverter;
+    this.#payloads = new PayloadGate(options.converter ?? jsonDataConverter, Number.POSITIVE_INFINITY);
     this.#registry = options.registry;
     this.#now = options.now ?? Date.now;
     this.#uuid = options.newUuid ?? (() => crypto.randomUUID());
@@ -167,7 +169,7 @@ class ControlClient implements TaskHubClient {
         name,
         instanceId,
         executionId: this.#uuid().replaceAll("-", "").toLowerCase(),
-        input: this.#converter.toText(input),
+        input: this.#payloads.toText(input, `the input of '${name}'`),
         version: options.version,
         tags: options.tags === undefined ? undefined : { ...options.tags },
         scheduledStart: startAt?.getTime(),
@@ -215,10 +217,11 @@ class ControlClient implements TaskHubClient {
     if (signal?.aborted === true) controller.abort();
     signal?.addEventListener("abort", onAbort, { once: true });
     let hasTimedOut = false;
-    const timer = setTimeout(() => {
+    // A host's own timer fires at once when it is set for more than 24 days.
+    const stopTimer = hostTimers.set(timeoutMs, () => {
       hasTimedOut = true;
       controller.abort();
-    }, timeoutMs);
+    });
     try {
       return await this.#hub.watchOrchestrationRuntimeStatus(instanceId, condition, {
         until,
@@ -226,11 +229,12 @@ class ControlClient implements TaskHubClient {
       });
     } catch (error) {
       if (hasTimedOut && error instanceof AbortedError) {
-        throw new WaitTimedOutError(`that '${instanceId}' ${until}`, timeoutMs, { cause: error });
+        const what = until === "started" ? "start" : "end";
+        throw new WaitTimedOutError(`the ${what} of '${instanceId}'`, timeoutMs, { cause: error });
       }
       throw error;
     } finally {
-      clearTimeout(timer);
+      stopTimer();
       signal?.removeEventListener("abort", onAbort);
     }
   }
@@ -242,11 +246,11 @@ class ControlClient implements TaskHubClient {
       const ended = { errorType: `Orchestration${runtimeStatus}`, errorMessage: `it ended as ${runtimeStatus}`, isNonRetriable: true };
       throw new TaskFailedError("orchestrator", name, -1, failureDetails ?? ended);
     }
-    return this.#converter.fromText(metadata.output) as O;
+    return this.#payloads.fromText(metadata.output, `the output of '${name}'`) as O;
   }
 
   async terminateOrchestration(instanceId: string, options: TerminateOptions = {}): Promise<void> {
-    const input = this.#converter.toText(options.output);
+    const input = this.#payloads.toText(options.output, "the output of the termination");
     const event = executionTerminated({ input, recurse: options.recursive ?? true }, this.#now());
     await this.#hub.addNewOrchestrationEvent(instanceId, event);
   }
@@ -258,7 +262,7 @@ class ControlClient implements TaskHubClient {
     options: RaiseEventOptions = {},
   ): Promise<void> {
     const name = nameOf(event, "an event");
-    const raised = eventRaised({ name, input: this.#converter.toText(payload) }, this.#now());
+    const raised = eventRaised({ name, input: this.#payloads.toText(payload, `the payload of event '${name}'`) }, this.#now());
     await this.#hub.addNewOrchestrationEvent(instanceId, raised, options);
   }
 
@@ -279,7 +283,7 @@ class ControlClient implements TaskHubClient {
       throw new InvalidArgumentError(`eventId is ${eventId}: give the id of an event in the history, 0 or above`);
     }
     const { newInstanceId, newChildInstanceId } = options;
-    const input = this.#converter.toText(options.input);
+    const input = this.#payloads.toText(options.input, "the new input");
     return this.#hub.rerunWorkflowFromEvent({
       sourceInstanceId: instanceId,
       eventId,

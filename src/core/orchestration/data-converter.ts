@@ -1,4 +1,5 @@
-import { PayloadNotSerializableError, PayloadTooLargeError } from "../errors.ts";
+import { PayloadNotSerializableError } from "../errors.ts";
+import { checkPayload } from "../limits.ts";
 
 /**
  * Turns values into payload text and back. It is synchronous, and runs when a value is passed, so that changing the value
@@ -19,9 +20,6 @@ export const jsonDataConverter: DataConverter = {
   fromText: (text) => (text === undefined || text === "" ? undefined : JSON.parse(text)),
 };
 
-/** The largest payload that is accepted unless an option says otherwise: 4 MiB of UTF-8. */
-export const DEFAULT_MAX_PAYLOAD_BYTES: number = 4 * 1024 * 1024;
-
 /** A converter and a size limit, applied together wherever a payload enters or leaves the user's code. */
 export class PayloadGate {
   readonly #converter: DataConverter;
@@ -41,8 +39,7 @@ export class PayloadGate {
     if (value === undefined) return undefined;
     const text = this.#convert(value, what);
     if (text === undefined) return undefined;
-    const bytes = utf8LengthAbove(text, this.#maxBytes);
-    if (bytes > this.#maxBytes) throw new PayloadTooLargeError(what, bytes, this.#maxBytes);
+    checkPayload(what, text, this.#maxBytes);
     return text;
   }
 
@@ -66,10 +63,4 @@ export class PayloadGate {
     if (typeof text === "string") return text;
     throw new PayloadNotSerializableError(what);
   }
-}
-
-/** The UTF-8 length of a text, or 0 where it surely is not above the limit: encoding every payload twice would cost. */
-function utf8LengthAbove(text: string, limit: number): number {
-  if (text.length * 3 <= limit) return 0;
-  return new TextEncoder().encode(text).length;
 }

@@ -1,4 +1,4 @@
-import type { EventWaitInfo } from "../hub/executor.ts";
+import type { EventWaitInfo } from "../history/orchestrator-answer.ts";
 import type { HistoryEvent } from "../protocol/gen/perdura/model/v1/history_pb.ts";
 
 /** How a wait with a time limit ended. */

@@ -1,6 +1,8 @@
 import { AbortedError, InvalidArgumentError, type NonDeterminismError, NotRegisteredError } from "../errors.ts";
-import type { ActivityCall, Executor, OrchestratorAnswer, OrchestratorTurn } from "../hub/executor.ts";
+import type { OrchestratorAnswer } from "../history/orchestrator-answer.ts";
+import type { ActivityCall, Executor, OrchestratorTurn } from "../hub/executor.ts";
 import { defaultLogger, type Logger } from "../hub/logger.ts";
+import { DEFAULT_MAX_PAYLOAD_BYTES } from "../limits.ts";
 import { completeOrchestrationAction } from "../protocol/actions.ts";
 import {
   Dialect,
@@ -10,7 +12,7 @@ import {
   Runner,
 } from "../protocol/gen/perdura/model/v1/history_pb.ts";
 import { ActivityRunner, hostTimers, type Timers } from "./activity-runner.ts";
-import { type DataConverter, DEFAULT_MAX_PAYLOAD_BYTES, jsonDataConverter, PayloadGate } from "./data-converter.ts";
+import { type DataConverter, jsonDataConverter, PayloadGate } from "./data-converter.ts";
 import { failureDetailsOf } from "./failure-details.ts";
 import { LiveCache } from "./live-cache.ts";
 import { LiveOrchestrator } from "./live-orchestrator.ts";

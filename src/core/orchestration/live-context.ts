@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "../errors.ts";
+import { defaultChildId } from "../history/child-id.ts";
 import type { Logger } from "../hub/logger.ts";
 import { createSubOrchestrationAction, scheduleTaskAction, sendEventAction } from "../protocol/actions.ts";
 import type { ExecutionStartedEvent } from "../protocol/gen/perdura/model/v1/history_pb.ts";
@@ -112,7 +113,7 @@ export class LiveContext implements OrchestrationContext<unknown> {
     if (instanceId === "") throw new InvalidArgumentError("the sub-orchestration's instanceId is empty: leave it out");
     const policy = retry === undefined ? undefined : checkRetryPolicy(retry);
     const text = scope.payloads.toText(input, `the input of orchestrator '${name}'`);
-    const childOf = (id: number): string => instanceId ?? this.#defaultChildId(id);
+    const childOf = (id: number): string => instanceId ?? defaultChildId(this.instanceId, this.#generation, id);
     const call = new DurableCall<O>(scope, {
       kind: "orchestrator",
       name,
@@ -201,12 +202,6 @@ export class LiveContext implements OrchestrationContext<unknown> {
 
   whenAllSettled<const T extends readonly Task<unknown>[]>(tasks: T): Task<TaskOutcomes<T>> {
     return whenAllSettled(tasks);
-  }
-
-  /** As the engine names a child whose id the code leaves open: see `applyActions`. */
-  #defaultChildId(actionId: number): string {
-    const hex = actionId.toString(16).padStart(4, "0");
-    return this.#generation === 0 ? `${this.instanceId}:${hex}` : `${this.instanceId}:${this.#generation}:${hex}`;
   }
 }
 

@@ -1,6 +1,6 @@
 import { AbortedError, NonDeterminismError } from "../errors.ts";
 import type { ResultKind } from "../history/dedup.ts";
-import type { OrchestratorAnswer } from "../hub/executor.ts";
+import type { OrchestratorAnswer } from "../history/orchestrator-answer.ts";
 import type { ExecutionStartedEvent, HistoryEvent } from "../protocol/gen/perdura/model/v1/history_pb.ts";
 import { timestampToMs } from "../protocol/timestamp.ts";
 import { drive } from "./driver.ts";

@@ -6,7 +6,7 @@ import { type HistoryEvent, Runner } from "../protocol/gen/perdura/model/v1/hist
 import { InstanceRecordSchema } from "../protocol/gen/perdura/model/v1/store_pb.ts";
 import { marshalEnvelope } from "../protocol/marshal.ts";
 import { clientEnvelope } from "./admission.ts";
-import { checkEventPayload } from "../hub/limits.ts";
+import { checkEventPayload } from "../limits.ts";
 import type { LiveInstance, TaskDispatch } from "./live-instance.ts";
 import { CRASH_LOOP, type PartitionContext } from "./partition-context.ts";
 import { readRecord } from "./record.ts";

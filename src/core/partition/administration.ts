@@ -27,7 +27,7 @@ import type { PartitionContext } from "./partition-context.ts";
 import type { InstanceWrite } from "./ports.ts";
 import { FORMAT_VERSION, isEnded, isPurged, newRecord, readRecord } from "./record.ts";
 import { StoredHistory } from "./stored-history.ts";
-import { applyEvent, envelopeOf } from "./turn-plan.ts";
+import { applyEvent, envelopeOf, noteReceipts } from "./turn-plan.ts";
 
 /** A run cut from another one's history, ready to be stored in any partition. */
 export interface AdoptedRun {
@@ -146,6 +146,7 @@ export class Administration {
       const events = await new StoredHistory(this.#context.ports.store, live.record).read();
       const fork = forkForRewind(events);
       const record = beginAgain(live.record, now);
+      noteReceipts(record, requests, now);
       const first = requests[0]?.envelope.event;
       const marker = fork.history.length === 0 || first === undefined ? [] : [orchestratorStarted(now), first];
       const history = [...fork.history, ...marker];
@@ -189,7 +190,7 @@ export class Administration {
     if (!isEnded(record)) throw new InstanceNotCompletedError(sourceInstanceId);
     if (record.parent !== undefined) throw new InvalidArgumentError(`'${sourceInstanceId}': cannot rerun from child-workflows`);
     const events = await new StoredHistory(this.#context.ports.store, record).read();
-    const { history } = forkForRerun(events, request, newInstanceId);
+    const { history } = forkForRerun(events, request, newInstanceId, record.generation);
     return { instanceId: newInstanceId, history, generation: record.generation };
   }
 

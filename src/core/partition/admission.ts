@@ -11,6 +11,7 @@ import {
   CreateOrchestrationAction,
   type ExecutionStartedEvent,
   type HistoryEvent,
+  OrchestrationStatus,
   type ParentInstanceInfo,
   TaskFailureDetailsSchema,
 } from "../protocol/gen/perdura/model/v1/history_pb.ts";
@@ -89,9 +90,7 @@ export function admitEnvelope(envelope: Envelope, nowMs: number): Decide<Deliver
       const key = `result:${envelope.generation ?? current.generation}:${resultKeyText(result)}`;
       return accepted(envelope, key);
     }
-    if (isEnded(current) && !(event.eventType.case === "executionTerminated" && event.eventType.value.recurse)) {
-      return dropped("the instance has ended");
-    }
+    if (isEnded(current) && !reachesEnded(event, current)) return dropped("the instance has ended");
     const receipt = current.receipts.find(
       ({ source, sourceExecutionId }) =>
         source === envelope.sourceInstanceId && sourceExecutionId === envelope.sourceExecutionId,
@@ -99,6 +98,12 @@ export function admitEnvelope(envelope: Envelope, nowMs: number): Decide<Deliver
     if (receipt !== undefined && receipt.seq >= envelope.seq) return accepted(undefined, "");
     return accepted(envelope, `from:${envelope.sourceExecutionId}:${envelope.seq}:${envelope.sourceInstanceId}`);
   };
+}
+
+/** What an ended instance still takes: a termination that goes on to its children, and the rewind of its failure. */
+function reachesEnded({ eventType }: HistoryEvent, { status }: InstanceRecord): boolean {
+  if (eventType.case === "executionTerminated") return eventType.value.recurse;
+  return eventType.case === "executionRewound" && status === OrchestrationStatus.FAILED;
 }
 
 /**

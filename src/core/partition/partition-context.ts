@@ -7,6 +7,9 @@ import type { CommittedWrite, InstanceRow, InstanceWrite, PartitionPorts, Tenure
 import { isEnded, isIndexDirty, rowOf } from "./record.ts";
 import { nextLookMs } from "./turn-selection.ts";
 
+/** How often an instance's host may die in a row with work of it in flight, unless an option says otherwise. */
+export const DEFAULT_MAX_DEATHS = 5;
+
 /** How a partition behaves. All have defaults. */
 export interface PartitionOptions {
   readonly logger: Logger;

@@ -36,7 +36,7 @@ import { Activities } from "./activities.ts";
 import { type AdoptedRun, Administration } from "./administration.ts";
 import { admitEvent, admitStart, clientEnvelope } from "./admission.ts";
 import { Deliveries } from "./deliveries.ts";
-import { checkEventPayload, checkIdempotencyKey, checkInstanceId, checkName } from "../hub/limits.ts";
+import { checkEventPayload, checkIdempotencyKey, checkInstanceId, checkName } from "../limits.ts";
 import type { LiveInstance } from "./live-instance.ts";
 import { type InstancePayloads, metadataOf, payloadsOf } from "./metadata-of.ts";
 import { CRASH_LOOP, PartitionContext, type PartitionOptions } from "./partition-context.ts";

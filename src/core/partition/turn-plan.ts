@@ -76,7 +76,7 @@ export function planTurn(
     record.children = [];
     record.eventWaits = [];
   }
-  noteReceipts(record, turn, nowMs);
+  noteReceipts(record, turn.consumed, nowMs);
   record.deaths = 0;
   delete record.parked;
   record.turnCount++;
@@ -116,6 +116,8 @@ export function applyEvent(record: InstanceRecord, event: HistoryEvent, segment:
   const { case: kind, value } = event.eventType;
   switch (kind) {
     case "orchestratorStarted":
+      // The start event's own time is when it was asked for.
+      record.startedAtMs ??= atMs;
       if (value.engine !== undefined) {
         record.runner = value.engine.runner;
         record.dialect = value.engine.dialect;
@@ -130,7 +132,6 @@ export function applyEvent(record: InstanceRecord, event: HistoryEvent, segment:
       else record.version = value.version;
       if (value.parentTraceContext === undefined) delete record.parentTraceContext;
       else record.parentTraceContext = value.parentTraceContext;
-      record.startedAtMs ??= atMs;
       break;
     case "executionCompleted":
       record.completedAtMs = atMs;
@@ -242,8 +243,8 @@ function noteEventWaits(record: InstanceRecord, state: OrchestrationRuntimeState
 }
 
 /** What was consumed is remembered, so that a repeated message has no second effect. */
-function noteReceipts(record: InstanceRecord, turn: OpenTurn, nowMs: number): void {
-  for (const { envelope } of turn.consumed) {
+export function noteReceipts(record: InstanceRecord, consumed: OpenTurn["consumed"], nowMs: number): void {
+  for (const { envelope } of consumed) {
     if (envelope.idempotencyKey !== undefined) record.eventKeys.push(envelope.idempotencyKey);
     // Results need no receipt: the pending tables tell a repeated one.
     const isResult = envelope.event !== undefined && resultKeyOf(envelope.event) !== undefined;

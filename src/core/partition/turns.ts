@@ -2,7 +2,7 @@ import { clone, create } from "@bufbuild/protobuf";
 import { InvalidArgumentError, WorkItemLockLostError } from "../errors.ts";
 import { ResolvedResults } from "../history/dedup.ts";
 import { OrchestrationRuntimeState } from "../history/runtime-state.ts";
-import type { ParkedTurn } from "../hub/executor.ts";
+import type { ParkedTurn } from "../history/orchestrator-answer.ts";
 import { OrchestrationWorkItem } from "../hub/work-item.ts";
 import {
   type ExecutionCompletedEvent,
@@ -20,7 +20,7 @@ import { marshalEnvelope } from "../protocol/marshal.ts";
 import type { Activities } from "./activities.ts";
 import { admitEnvelope, refusal } from "./admission.ts";
 import type { Deliveries } from "./deliveries.ts";
-import { checkInstanceId } from "../hub/limits.ts";
+import { checkInstanceId } from "../limits.ts";
 import type { LiveInstance, OpenTurn, StagedResult } from "./live-instance.ts";
 import { parkedRetryMs, type PartitionContext } from "./partition-context.ts";
 import type { Decide, DeliveryOutcome } from "./ports.ts";
@@ -196,6 +196,7 @@ export class Turns {
       }),
     );
     // Durable from here on: now the world may see it.
+    const wasParked = live.record.parked !== undefined;
     live.record = plan.record;
     live.dequeue(turn.consumed);
     inboxAdds.forEach((envelope, index) => {
@@ -211,6 +212,7 @@ export class Turns {
       result.resolve();
     }
     this.#activities().sync(live, plan.segment, state.pendingTasks);
+    if (wasParked) this.#activities().dispatchAll(live);
     done.deliveries.forEach((appended, index) => {
       const envelope = routes.local[index];
       if (envelope !== undefined) this.#deliveries().noteAppended(appended, envelope);

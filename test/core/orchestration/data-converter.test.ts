@@ -1,10 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { PayloadNotSerializableError, PayloadTooLargeError } from "../../../src/core/errors.ts";
-import {
-  DEFAULT_MAX_PAYLOAD_BYTES,
-  jsonDataConverter,
-  PayloadGate,
-} from "../../../src/core/orchestration/data-converter.ts";
+import { DEFAULT_MAX_PAYLOAD_BYTES } from "../../../src/core/limits.ts";
+import { jsonDataConverter, PayloadGate } from "../../../src/core/orchestration/data-converter.ts";
 
 describe("payloads", () => {
   const gate = new PayloadGate(jsonDataConverter, 10);

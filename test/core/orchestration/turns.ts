@@ -3,7 +3,7 @@
  * answer asks for as the engine would.
  */
 import { historyOf } from "../../../src/core/history/history-view.ts";
-import type { OrchestratorAnswer } from "../../../src/core/hub/executor.ts";
+import type { OrchestratorAnswer } from "../../../src/core/history/orchestrator-answer.ts";
 import { silentLogger } from "../../../src/core/hub/logger.ts";
 import {
   InProcessExecutor,

@@ -1,5 +1,5 @@
-import { InvalidArgumentError, PayloadTooLargeError } from "../errors.ts";
-import type { HistoryEvent } from "../protocol/gen/perdura/model/v1/history_pb.ts";
+import { InvalidArgumentError, PayloadTooLargeError } from "./errors.ts";
+import type { HistoryEvent } from "./protocol/gen/perdura/model/v1/history_pb.ts";
 
 /** Default of the limit on one payload (input, output, event, custom status), in UTF-8 bytes: 4 MiB, as gRPC's usual limit. */
 export const DEFAULT_MAX_PAYLOAD_BYTES: number = 4 * 1024 * 1024;
