@@ -17,7 +17,6 @@ export type PerduraErrorCode =
   | "already_registered"
   | "payload_too_large"
   | "payload_not_serializable"
-  | "record_too_large"
   | "task_hub_exists"
   | "task_hub_not_found"
   | "not_initialized"
@@ -32,7 +31,6 @@ export type PerduraErrorCode =
   | "history_decode"
   | "format_too_new"
   | "nondeterminism"
-  | "stalled"
   | "event_not_rerunnable"
   | "wait_timed_out"
   | "aborted"
@@ -57,7 +55,6 @@ const NAMES: Readonly<Record<PerduraErrorCode, string>> = {
   already_registered: "AlreadyRegisteredError",
   payload_too_large: "PayloadTooLargeError",
   payload_not_serializable: "PayloadNotSerializableError",
-  record_too_large: "RecordTooLargeError",
   task_hub_exists: "TaskHubExistsError",
   task_hub_not_found: "TaskHubNotFoundError",
   not_initialized: "NotInitializedError",
@@ -72,7 +69,6 @@ const NAMES: Readonly<Record<PerduraErrorCode, string>> = {
   history_decode: "HistoryDecodeError",
   format_too_new: "FormatTooNewError",
   nondeterminism: "NonDeterminismError",
-  stalled: "StalledError",
   event_not_rerunnable: "EventNotRerunnableError",
   wait_timed_out: "WaitTimedOutError",
   aborted: "AbortedError",
@@ -204,17 +200,6 @@ export class PayloadNotSerializableError extends PerduraError {
   }
 }
 
-/** An instance's bookkeeping no longer fits a row of the store. */
-export class RecordTooLargeError extends PerduraError {
-  constructor(instanceId: string, bytes: number, limit: number, options?: PerduraErrorOptions) {
-    super(
-      "record_too_large",
-      `the pending work of '${instanceId}' takes ${bytes} bytes, above the row limit of ${limit}: fan out in smaller groups or through sub-orchestrations`,
-      options,
-    );
-  }
-}
-
 /** `createTaskHub` found the hub already there. Its data is untouched. */
 export class TaskHubExistsError extends PerduraError {
   constructor(options?: PerduraErrorOptions) {
@@ -324,13 +309,6 @@ export class NonDeterminismError extends PerduraError {
   }
 }
 
-/** The instance is parked; its metadata says why. */
-export class StalledError extends PerduraError {
-  constructor(message: string, options?: PerduraErrorOptions) {
-    super("stalled", message, options);
-  }
-}
-
 /** `rerun` named an event that no run can begin from. */
 export class EventNotRerunnableError extends PerduraError {
   constructor(message: string, options?: PerduraErrorOptions) {
@@ -391,7 +369,6 @@ const CLASSES: Readonly<Partial<Record<PerduraErrorCode, { readonly prototype: P
   already_registered: AlreadyRegisteredError,
   payload_too_large: PayloadTooLargeError,
   payload_not_serializable: PayloadNotSerializableError,
-  record_too_large: RecordTooLargeError,
   task_hub_exists: TaskHubExistsError,
   task_hub_not_found: TaskHubNotFoundError,
   not_initialized: NotInitializedError,
@@ -405,7 +382,6 @@ const CLASSES: Readonly<Partial<Record<PerduraErrorCode, { readonly prototype: P
   history_decode: HistoryDecodeError,
   format_too_new: FormatTooNewError,
   nondeterminism: NonDeterminismError,
-  stalled: StalledError,
   event_not_rerunnable: EventNotRerunnableError,
   wait_timed_out: WaitTimedOutError,
   aborted: AbortedError,

@@ -186,7 +186,7 @@ export class ObjectStore implements Store {
         ? current === undefined || current.summary.purged
         : current?.incarnation === write.incarnation;
     if (!isHeld) throw new WorkItemLockLostError(`'${instanceId}' is not the instance any more that the turn was for`);
-    if (write.wipe === true) this.#wipe(instanceId);
+    if (write.wipe === true) this.#wipe(instanceId, write.row !== undefined);
     if (write.row !== undefined) this.#putRow(write.row);
     const { history, consume = [], inbox = [], outboxAdd = [], outboxRemove = [], deliver = [] } = write;
     if (history?.truncate === true) {
@@ -209,7 +209,7 @@ export class ObjectStore implements Store {
   #append<T>(instanceId: string, decide: Decide<T>): Appended<T> {
     const { row, item, reply, answer } = decide(this.#row(instanceId));
     if (row !== undefined) {
-      if (row.wipe) this.#wipe(instanceId);
+      if (row.wipe) this.#wipe(instanceId, true);
       this.#putRow(row);
     }
     const seq = item === undefined ? undefined : this.#enqueue(instanceId, item.key, item.bytes);
@@ -314,10 +314,11 @@ export class ObjectStore implements Store {
     );
   }
 
-  #wipe(instanceId: string): void {
-    for (const table of ["instances", "history", "messages"]) {
-      this.#sql.exec(`DELETE FROM ${table} WHERE instance_id = ?`, instanceId);
-    }
+  #wipe(instanceId: string, keepsOutbox: boolean): void {
+    this.#sql.exec("DELETE FROM instances WHERE instance_id = ?", instanceId);
+    this.#sql.exec("DELETE FROM history WHERE instance_id = ?", instanceId);
+    const boxes = keepsOutbox ? "box = 0" : "box >= 0";
+    this.#sql.exec(`DELETE FROM messages WHERE instance_id = ? AND ${boxes}`, instanceId);
   }
 }
 

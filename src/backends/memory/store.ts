@@ -174,7 +174,7 @@ class Transaction {
     if (write.wipe === true) {
       this.#changed.set(
         instanceId,
-        write.row === undefined ? undefined : { row: write.row, segments: [], inbox: [], outbox: [] },
+        write.row === undefined ? undefined : { row: write.row, segments: [], inbox: [], outbox: current?.outbox ?? [] },
       );
     }
     const stored = this.#edit(instanceId);
@@ -204,7 +204,7 @@ class Transaction {
     if (row !== undefined) {
       const { wipe, ...fresh } = row;
       const former = this.#get(instanceId);
-      const kept = wipe || former === undefined ? { segments: [], inbox: [], outbox: [] } : former;
+      const kept = wipe || former === undefined ? { segments: [], inbox: [], outbox: former?.outbox ?? [] } : former;
       this.#changed.set(instanceId, { ...kept, row: fresh });
     }
     let seq: number | undefined;

@@ -47,6 +47,8 @@ export interface RuntimeStateSnapshot {
   readonly isSuspended: boolean;
   readonly createdTimeMs: number | undefined;
   readonly lastUpdatedTimeMs: number | undefined;
+  /** Time of the last turn. */
+  readonly lastTurnTimeMs?: number;
   readonly completedTimeMs: number | undefined;
   /** The instance was parked when the turn was handed out. */
   readonly wasParked?: boolean;
@@ -83,6 +85,8 @@ export class OrchestrationRuntimeState {
   completedEvent: ExecutionCompletedEvent | undefined;
   createdTimeMs: number | undefined;
   lastUpdatedTimeMs: number | undefined;
+  /** Epoch ms of the last turn: the next one is never earlier. Other events carry the clocks of those who sent them. */
+  lastTurnTimeMs: number;
   completedTimeMs: number | undefined;
   /** Timers that the turn made pointless. */
   cancelledTimers: number[] = [];
@@ -109,6 +113,7 @@ export class OrchestrationRuntimeState {
     this.isSuspended = snapshot.isSuspended;
     this.createdTimeMs = snapshot.createdTimeMs;
     this.lastUpdatedTimeMs = snapshot.lastUpdatedTimeMs;
+    this.lastTurnTimeMs = snapshot.lastTurnTimeMs ?? 0;
     this.completedTimeMs = snapshot.completedTimeMs;
     this.wasParked = snapshot.wasParked ?? false;
     this.pinned = snapshot.pinned;
@@ -174,6 +179,9 @@ export class OrchestrationRuntimeState {
         if (this.completedEvent !== undefined) return false;
         this.completedEvent = value;
         this.completedTimeMs = atMs;
+        break;
+      case "orchestratorStarted":
+        this.lastTurnTimeMs = Math.max(this.lastTurnTimeMs, atMs ?? 0);
         break;
       case "executionSuspended":
         this.isSuspended = true;

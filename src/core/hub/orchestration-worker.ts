@@ -184,7 +184,7 @@ class OrchestrationProcessor implements TaskProcessor<OrchestrationWorkItem> {
 
   /** Turn time never goes backwards, whatever the clock does. */
   #turnTime(state: OrchestrationRuntimeState): number {
-    return Math.max((this.#options.now ?? Date.now)(), state.lastUpdatedTimeMs ?? 0);
+    return Math.max((this.#options.now ?? Date.now)(), state.lastTurnTimeMs);
   }
 
   #uuid(): string {

@@ -46,7 +46,8 @@ export class Activities {
     for (const task of [...live.tasks.values()]) {
       if (task.generation === live.record.generation && pending.has(task.id)) continue;
       live.tasks.delete(task.id);
-      task.controller?.abort(new TaskCancelledError("the instance no longer waits for this activity"));
+      // What has answered is not running any more.
+      if (!task.answered) task.controller?.abort(new TaskCancelledError("the instance no longer waits for this activity"));
     }
     for (const event of scheduled) {
       if (!pending.has(event.eventId) || live.tasks.has(event.eventId)) continue;

@@ -100,8 +100,7 @@ export class Administration {
       const needsTombstone = live.outbox.length > 0 || this.#context.ports.index !== undefined;
       if (needsTombstone) {
         const row = this.#context.row(record, { inbox: [], outboxLength: live.outbox.length });
-        const outboxAdd = live.outbox.map(({ seq, envelope }) => ({ seq, bytes: marshalEnvelope(envelope) }));
-        await this.#context.commit({ ...write, row, outboxAdd });
+        await this.#context.commit({ ...write, row });
       } else {
         await this.#context.commit(write);
       }

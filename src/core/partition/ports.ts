@@ -62,7 +62,7 @@ export interface LoadedInstance {
 
 /** What {@link Store.append} is to do, as decided inside its transaction. */
 export interface Admission<T> {
-  /** Create the instance, or replace it: with `wipe`, all that is stored of it goes first. */
+  /** Create the instance, or replace it: with `wipe`, its history and inbox go first. Its outbox stays: others wait for it. */
   readonly row?: InstanceRow & { readonly wipe: boolean };
   /** An event for the inbox. Where the inbox holds an item of the same key, nothing is added. */
   readonly item?: { readonly key: string | undefined; readonly bytes: Uint8Array; readonly visibleAt: number | undefined };
@@ -97,7 +97,7 @@ export interface InstanceWrite {
   readonly incarnation: string;
   /** The new row; absent: unchanged. */
   readonly row?: InstanceRow;
-  /** Delete all that is stored of the instance, but for `row` when it is given (a tombstone). */
+  /** Delete all that is stored of the instance; when `row` is given (a tombstone, a new run), row and outbox stay. */
   readonly wipe?: boolean;
   /** History: first dropped when `truncate`, then one segment appended. */
   readonly history?: {

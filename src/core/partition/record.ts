@@ -46,7 +46,8 @@ export function newRecord(start: ExecutionStartedEvent, createdAtMs: number, pre
     status: OrchestrationStatus.PENDING,
     createdAtMs,
     lastUpdatedAtMs: createdAtMs,
-    nextEnvelopeSeq: 1,
+    // A replaced run may have left messages in the outbox: their places stay taken.
+    nextEnvelopeSeq: previous?.nextEnvelopeSeq ?? 1,
     indexVersion: Math.max(createdAtMs, (previous?.indexVersion ?? 0) + 1),
   });
   if (start.version !== undefined) record.version = start.version;

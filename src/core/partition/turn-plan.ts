@@ -80,8 +80,8 @@ export function planTurn(
   record.deaths = 0;
   delete record.parked;
   record.turnCount++;
-  record.lastTurnAtMs = Math.max(record.lastTurnAtMs, state.lastUpdatedTimeMs ?? nowMs);
-  record.lastUpdatedAtMs = Math.max(record.lastUpdatedAtMs, state.lastUpdatedTimeMs ?? nowMs);
+  record.lastTurnAtMs = Math.max(record.lastTurnAtMs, state.lastTurnTimeMs);
+  record.lastUpdatedAtMs = Math.max(record.lastUpdatedAtMs, nowMs, record.lastTurnAtMs);
   if (record.status !== committed.status || record.generation !== committed.generation) {
     record.indexVersion = Math.max(nowMs, record.indexVersion + 1);
   }

@@ -56,6 +56,10 @@ export class Turns {
     this.#deliveries = parts.deliveries;
     this.#rewind = parts.rewind;
     this.queue = new WorkQueue((instanceId) => this.#make(instanceId));
+    this.queue.onFailure = (instanceId, error) => {
+      context.options.logger.error(`the next turn of '${instanceId}' cannot be made; tried again later`, error);
+      context.lookAt(instanceId, context.now + 10_000);
+    };
     this.queue.onOrphan = (_instanceId, item) => {
       void this.abandon(item).catch(() => undefined);
     };
@@ -128,7 +132,8 @@ export class Turns {
       customStatus: record.customStatus,
       isSuspended: record.suspended,
       createdTimeMs: record.createdAtMs,
-      lastUpdatedTimeMs: record.lastTurnAtMs > 0 ? record.lastTurnAtMs : record.lastUpdatedAtMs,
+      lastUpdatedTimeMs: record.lastUpdatedAtMs,
+      lastTurnTimeMs: record.lastTurnAtMs,
       completedTimeMs: record.completedAtMs,
       wasParked: record.parked !== undefined,
       pinned: { runner: record.runner, dialect: record.dialect },

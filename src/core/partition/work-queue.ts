@@ -83,7 +83,10 @@ export class WorkQueue<K, T> {
       const next = this.#ready.values().next();
       if (next.done === true) return;
       this.#ready.delete(next.value);
-      const item = await this.#make(next.value);
+      const item = await this.#make(next.value).catch((error: unknown) => {
+        this.onFailure?.(next.value, error);
+        return undefined;
+      });
       if (item === undefined) continue;
       const taker = this.#takers.shift();
       if (taker === undefined) {
@@ -98,6 +101,9 @@ export class WorkQueue<K, T> {
   #orphaned(key: K, item: T): void {
     this.onOrphan?.(key, item);
   }
+
+  /** Called with a key for which no item could be made. */
+  onFailure: ((key: K, error: unknown) => void) | undefined = undefined;
 
   /** Called with an item whose taker left before it could be handed over. */
   onOrphan: ((key: K, item: T) => void) | undefined = undefined;
