@@ -12,7 +12,7 @@ async function measureChain(length: number, from: number, to: number): Promise<R
   const stub = namespace.get(namespace.idFromName(`default/1/rows-${length}`));
   return runInDurableObject(stub, async (_object, state) => {
     const { storage, meter } = metered(state.storage);
-    const { ports } = objectPorts(storage, { router: new LocalRouter() });
+    const { ports } = objectPorts(storage, { router: new LocalRouter(), isImplicitHub: true });
     const logger = silentLogger();
     const options = { logger, maxPayloadBytes: 1e6, maxLiveInstances: 10, maxDeaths: 5 };
     const partition = new Partition(ports, options);

@@ -19,11 +19,14 @@ export interface ObjectPorts {
  * Makes the ports of a partition that lives in an object.
  *
  * @param storage the object's `ctx.storage`.
- * @param routes how messages leave the object, and where it is listed.
+ * @param options how messages leave the object, and where it is listed; `isImplicitHub`: see {@link ObjectStore}.
  */
-export function objectPorts(storage: DurableObjectStorage, routes: { router: Router; index?: Index }): ObjectPorts {
+export function objectPorts(
+  storage: DurableObjectStorage,
+  options: { readonly router: Router; readonly index?: Index; readonly isImplicitHub: boolean },
+): ObjectPorts {
   const alarm = new ObjectAlarm(storage);
-  const store = new ObjectStore(storage, alarm);
+  const store = new ObjectStore(storage, alarm, options.isImplicitHub);
   const scheduler = new ObjectScheduler();
   return {
     store,
@@ -34,8 +37,8 @@ export function objectPorts(storage: DurableObjectStorage, routes: { router: Rou
       ownership: new ObjectOwnership(),
       signals: new ObjectSignals(),
       scheduler,
-      router: routes.router,
-      ...(routes.index === undefined ? {} : { index: routes.index }),
+      router: options.router,
+      ...(options.index === undefined ? {} : { index: options.index }),
       settle: objectSettle,
       clock: systemClock,
       ids: randomIds,

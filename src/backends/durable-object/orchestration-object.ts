@@ -32,6 +32,8 @@ import { answer, type RpcAnswer } from "./rpc.ts";
 export interface OrchestrationObjectOptions extends Omit<InProcessHubOptions, "registry"> {
   /** How often the object may die in a row with work in flight before the instance is parked. Default 5. */
   readonly maxDeaths?: number;
+  /** The hub's namespaces in the Worker's environment, where they are not called `ORCHESTRATIONS` and `HUB_INDEX`. */
+  readonly bindings?: (env: unknown) => TaskHubBindings;
 }
 
 /** The longest that an object holds a long poll, in ms. */
@@ -78,9 +80,11 @@ class OrchestrationHost extends DurableObject<TaskHubBindings> implements Orches
   ) {
     super(ctx, env);
     const self = (): ObjectIdentity => this.#self();
+    const bindings = options.bindings === undefined ? env : options.bindings(env);
     this.#object = objectPorts(ctx.storage, {
-      router: new ObjectRouter(self, orchestrationsOf(env)),
-      index: new IndexPublisher(self, hubIndexOf(env)),
+      router: new ObjectRouter(self, orchestrationsOf(bindings)),
+      index: new IndexPublisher(self, hubIndexOf(bindings)),
+      isImplicitHub: true,
     });
     const { maxDeaths = DEFAULT_MAX_DEATHS, maxPayloadBytes = DEFAULT_MAX_PAYLOAD_BYTES } = options;
     const logger = options.logger ?? defaultLogger("warn");

@@ -44,30 +44,37 @@ export class ObjectStore implements Store {
   readonly #storage: DurableObjectStorage;
   readonly #sql: SqlStorage;
   readonly #alarm: ObjectAlarm;
+  readonly #isImplicitHub: boolean;
   #isReady: boolean;
   #lastSeq = 0;
 
-  constructor(storage: DurableObjectStorage, alarm: ObjectAlarm) {
+  /**
+   * @param isImplicitHub the object is a part of a hub that is kept elsewhere, and is there as soon as it is asked; else the
+   *   hub is this object's own, to be created and deleted.
+   */
+  constructor(storage: DurableObjectStorage, alarm: ObjectAlarm, isImplicitHub: boolean) {
     this.#storage = storage;
     this.#sql = storage.sql;
     this.#alarm = alarm;
+    this.#isImplicitHub = isImplicitHub;
     this.#isReady = hasSchema(this.#sql);
   }
 
-  /** An object is its own hub's part and is always there; tables are made with the first write. */
   async createHub(): Promise<boolean> {
-    return false;
+    if (await this.hubExists()) return false;
+    this.writeMeta("hub", "created");
+    return true;
   }
 
   async deleteHub(): Promise<boolean> {
-    const existed = this.#isReady;
+    const existed = await this.hubExists();
     await this.#storage.deleteAll();
     this.#isReady = false;
     return existed;
   }
 
   async hubExists(): Promise<boolean> {
-    return true;
+    return this.#isImplicitHub || this.readMeta("hub") !== undefined;
   }
 
   /** A small fact of the object that must survive, beside its instances. */

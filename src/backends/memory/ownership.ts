@@ -4,7 +4,6 @@ import type { MemoryStore } from "./store.ts";
 /** Ownership of a store in memory: whoever asks last has it, and the one before learns that it has lost it. */
 export class MemoryOwnership implements Ownership {
   readonly #store: MemoryStore;
-  #epoch = 0;
   #current: AbortController | undefined;
 
   constructor(store: MemoryStore) {
@@ -15,10 +14,9 @@ export class MemoryOwnership implements Ownership {
     this.#current?.abort();
     const controller = new AbortController();
     this.#current = controller;
-    const epoch = ++this.#epoch;
-    this.#store.fence(epoch);
     return {
-      epoch,
+      // Counted by the store, so that it also fences off owners that know nothing of this object.
+      epoch: this.#store.nextEpoch(),
       lost: controller.signal,
       release: async () => {
         if (this.#current === controller) this.#current = undefined;

@@ -53,9 +53,9 @@ export class MemoryStore implements Store {
     return this.#instances !== undefined;
   }
 
-  /** Makes an epoch the latest: every commit of an earlier one fails from now on. */
-  fence(epoch: number): void {
-    this.#latestEpoch = Math.max(this.#latestEpoch, epoch);
+  /** A new latest epoch: every commit of an earlier one fails from now on. */
+  nextEpoch(): number {
+    return ++this.#latestEpoch;
   }
 
   async load(instanceId: string): Promise<LoadedInstance | undefined> {
