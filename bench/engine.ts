@@ -3,7 +3,14 @@
  * beside reading and decoding the same history. Prints ratios of one run: machines differ, ratios travel.
  */
 import { MemoryStore, openMemoryTaskHub } from "../src/backends/memory/index.ts";
-import { defineActivity, defineOrchestrator, InProcessExecutor, historyOf, silentLogger, TaskRegistry } from "../src/core/index.ts";
+import {
+  defineActivity,
+  defineOrchestrator,
+  historyOf,
+  InProcessExecutor,
+  silentLogger,
+  TaskRegistry,
+} from "../src/core/index.ts";
 import { orchestratorStarted } from "../src/core/protocol/events.ts";
 import { marshalSegment, unmarshalSegment } from "../src/core/protocol/marshal.ts";
 import { median, printTable } from "./table.ts";
@@ -91,15 +98,21 @@ async function concurrency(): Promise<void> {
     return performance.now() - begun;
   };
   const run = async (orchestrator: typeof crowd | typeof short, input: number): Promise<void> => {
-    await hub.client.waitForOrchestrationCompletion(await hub.client.scheduleNewOrchestration<number>(orchestrator as typeof crowd, input));
+    await hub.client.waitForOrchestrationCompletion(
+      await hub.client.scheduleNewOrchestration<number>(orchestrator as typeof crowd, input),
+    );
   };
   await run(short, 0);
   const fan = await time(() => run(crowd, 1000));
   const many = await time(() => Promise.all(Array.from({ length: 500 }, () => run(short, 0))));
-  printTable("side by side (memory)", ["what", "ms"], [
-    ["fan-out of 1,000 and join", fan.toFixed(0)],
-    ["500 instances, 3 steps each", many.toFixed(0)],
-  ]);
+  printTable(
+    "side by side (memory)",
+    ["what", "ms"],
+    [
+      ["fan-out of 1,000 and join", fan.toFixed(0)],
+      ["500 instances, 3 steps each", many.toFixed(0)],
+    ],
+  );
   await hub.close();
 }
 

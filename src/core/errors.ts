@@ -36,7 +36,16 @@ export type PerduraErrorCode =
   | "aborted"
   | "unsupported"
   | "unauthenticated"
-  | "storage";
+  | "no_worker"
+  | "activity_gated"
+  | "instance_moved"
+  | "storage"
+  | "storage_blocked"
+  | "storage_newer_schema"
+  | "storage_quota"
+  | "storage_quota_open"
+  | "storage_lost"
+  | "storage_unavailable";
 
 /** Options that every error takes: the cause, kept for those who look. */
 export interface PerduraErrorOptions {
@@ -74,7 +83,16 @@ const NAMES: Readonly<Record<PerduraErrorCode, string>> = {
   aborted: "AbortedError",
   unsupported: "UnsupportedError",
   unauthenticated: "UnauthenticatedError",
+  no_worker: "NoWorkerError",
+  activity_gated: "ActivityGatedError",
+  instance_moved: "InstanceMovedError",
   storage: "StorageError",
+  storage_blocked: "StorageBlockedError",
+  storage_newer_schema: "StorageNewerSchemaError",
+  storage_quota: "StorageQuotaError",
+  storage_quota_open: "StorageQuotaAtOpenError",
+  storage_lost: "StorageLostError",
+  storage_unavailable: "StorageUnavailableError",
 };
 
 /** The base of all errors of this package. Catch it, then look at `code`. */
@@ -178,7 +196,11 @@ export class NotRegisteredError extends PerduraError {
 /** A name was added to a registry twice. */
 export class AlreadyRegisteredError extends PerduraError {
   constructor(kind: "orchestrator" | "activity", name: string, options?: PerduraErrorOptions) {
-    super("already_registered", `${kind} named '${name}' is already registered: give one of the two another name`, options);
+    super(
+      "already_registered",
+      `${kind} named '${name}' is already registered: give one of the two another name`,
+      options,
+    );
   }
 }
 
@@ -196,7 +218,11 @@ export class PayloadTooLargeError extends PerduraError {
 /** A value could not be turned into text, or a text not into a value. */
 export class PayloadNotSerializableError extends PerduraError {
   constructor(what: string, options?: PerduraErrorOptions) {
-    super("payload_not_serializable", `${what} cannot be converted: pass plain JSON data or another DataConverter`, options);
+    super(
+      "payload_not_serializable",
+      `${what} cannot be converted: pass plain JSON data or another DataConverter`,
+      options,
+    );
   }
 }
 
@@ -344,10 +370,94 @@ export class UnauthenticatedError extends PerduraError {
   }
 }
 
+/** No connected worker can run the work now. It is set aside, and tried again when one connects. */
+export class NoWorkerError extends PerduraError {
+  constructor(message: string, options?: PerduraErrorOptions) {
+    super("no_worker", message, options);
+  }
+}
+
 /** The store failed for a reason of its own; the cause has it. Nothing of the batch was stored unless the message says so. */
 export class StorageError extends PerduraError {
-  constructor(message: string, options?: PerduraErrorOptions) {
-    super("storage", message, options);
+  /** @param code a more precise one, for the subclasses. */
+  constructor(message: string, options?: PerduraErrorOptions, code: PerduraErrorCode = "storage") {
+    super(code, message, options);
+  }
+}
+
+/** The activity may not run now: its gate is closed. It waits without using up an attempt. */
+export class ActivityGatedError extends PerduraError {
+  constructor(name: string, until: string, options?: PerduraErrorOptions) {
+    super("activity_gated", `activity '${name}' waits until ${until}`, options);
+  }
+}
+
+/** The instance was handed to another home with `exportInstance({ move: true })`; this copy of it is closed. */
+export class InstanceMovedError extends PerduraError {
+  constructor(instanceId: string, options?: PerduraErrorOptions) {
+    super("instance_moved", `instance '${instanceId}' has moved: go on with it where it was imported`, options);
+  }
+}
+
+/** Another page keeps an old version of the database open, so that this one cannot be opened. */
+export class StorageBlockedError extends StorageError {
+  constructor(name: string, options?: PerduraErrorOptions) {
+    super(
+      `the database '${name}' is held open by another tab with older code: close or reload the other tabs of this site`,
+      options,
+      "storage_blocked",
+    );
+  }
+}
+
+/** The database was written by a newer release, or a newer page is upgrading it. Nothing of it was touched. */
+export class StorageNewerSchemaError extends StorageError {
+  constructor(name: string, options?: PerduraErrorOptions) {
+    super(
+      `the database '${name}' belongs to a newer version of this app: reload the page`,
+      options,
+      "storage_newer_schema",
+    );
+  }
+}
+
+/** No room was left for a write. Nothing of the batch was stored; what was stored before is untouched. */
+export class StorageQuotaError extends StorageError {
+  constructor(what: string, options?: PerduraErrorOptions) {
+    super(
+      `${what}: the storage quota is used up: free some room (purge ended instances), then try again`,
+      options,
+      "storage_quota",
+    );
+  }
+}
+
+/** The database could not even be opened for want of room. */
+export class StorageQuotaAtOpenError extends StorageError {
+  constructor(name: string, options?: PerduraErrorOptions) {
+    super(
+      `the database '${name}' cannot be opened, since the disk or the storage quota is full: free some room, then reload`,
+      options,
+      "storage_quota_open",
+    );
+  }
+}
+
+/** The database that was here is gone: cleared by the user, evicted by the browser, or damaged. Its instances are lost. */
+export class StorageLostError extends StorageError {
+  constructor(name: string, detail: string, options?: PerduraErrorOptions) {
+    super(
+      `the database '${name}' was lost (${detail}): its instances cannot be continued here`,
+      options,
+      "storage_lost",
+    );
+  }
+}
+
+/** There is no durable storage here: a private window, a blocked origin, or a host without it. */
+export class StorageUnavailableError extends StorageError {
+  constructor(detail: string, options?: PerduraErrorOptions) {
+    super(`no durable storage is available: ${detail}`, options, "storage_unavailable");
   }
 }
 
@@ -387,7 +497,16 @@ const CLASSES: Readonly<Partial<Record<PerduraErrorCode, { readonly prototype: P
   aborted: AbortedError,
   unsupported: UnsupportedError,
   unauthenticated: UnauthenticatedError,
+  no_worker: NoWorkerError,
+  activity_gated: ActivityGatedError,
+  instance_moved: InstanceMovedError,
   storage: StorageError,
+  storage_blocked: StorageBlockedError,
+  storage_newer_schema: StorageNewerSchemaError,
+  storage_quota: StorageQuotaError,
+  storage_quota_open: StorageQuotaAtOpenError,
+  storage_lost: StorageLostError,
+  storage_unavailable: StorageUnavailableError,
 };
 
 /**

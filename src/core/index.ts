@@ -29,7 +29,6 @@ export {
   type InProcessHubOptions,
   newInProcessHub,
 } from "./hub/in-process-hub.ts";
-export { DEFAULT_MAX_PAYLOAD_BYTES, MAX_IDEMPOTENCY_KEY_BYTES, MAX_INSTANCE_ID_BYTES, MAX_NAME_BYTES } from "./limits.ts";
 export { defaultLogger, type Logger, type LogLevel, silentLogger } from "./hub/logger.ts";
 export * from "./hub/metadata.ts";
 export {
@@ -56,22 +55,18 @@ export {
   OrchestrationWorkItem,
   type WorkItem,
 } from "./hub/work-item.ts";
+export {
+  DEFAULT_MAX_PAYLOAD_BYTES,
+  MAX_IDEMPOTENCY_KEY_BYTES,
+  MAX_INSTANCE_ID_BYTES,
+  MAX_NAME_BYTES,
+} from "./limits.ts";
 export type { ActivityContext } from "./orchestration/activity-context.ts";
 export type * from "./orchestration/context.ts";
 export { type DataConverter, jsonDataConverter } from "./orchestration/data-converter.ts";
 export { type Duration, toMilliseconds } from "./orchestration/duration.ts";
 export { InProcessExecutor, type InProcessExecutorOptions } from "./orchestration/in-process-executor.ts";
-export {
-  type ActivityFunction,
-  type ActivityReference,
-  defineActivity,
-  defineEvent,
-  defineOrchestrator,
-  type EventReference,
-  type NameLike,
-  type OrchestratorFunction,
-  type OrchestratorReference,
-} from "./orchestration/references.ts";
+export { defineActivity, defineEvent, defineOrchestrator } from "./orchestration/references.ts";
 export { TaskRegistry } from "./orchestration/registry.ts";
 export { messageChannelSettle, type Settle } from "./orchestration/settle.ts";
 export type { Task } from "./orchestration/task.ts";

@@ -40,7 +40,8 @@ function checkText(what: string, text: string, limit: number): void {
     throw new InvalidArgumentError(`the ${what} is empty: give a text of 1 to ${limit} bytes`);
   }
   // A lone surrogate has no UTF-8 form: two such ids would become one in a store.
-  if (/\p{Surrogate}/u.test(text)) throw new InvalidArgumentError(`the ${what} is not well-formed text: it has a lone surrogate`);
+  if (/\p{Surrogate}/u.test(text))
+    throw new InvalidArgumentError(`the ${what} is not well-formed text: it has a lone surrogate`);
   const bytes = text.length > limit ? text.length : utf8Length(text);
   if (bytes > limit) {
     throw new InvalidArgumentError(`the ${what} is ${bytes} bytes long: give a text of 1 to ${limit} bytes`);

@@ -39,7 +39,7 @@ afterAll(async () => {
 
 const start = (): Promise<RunningWorker> =>
   startWorker({
-    entry: "test/e2e/support/crash-worker.ts",
+    entry: "test/e2e/crash-worker/index.ts",
     persist: folder,
     durableObjects: { ORCHESTRATIONS: "OrchestrationObject", HUB_INDEX: "HubIndexObject" },
   });
@@ -67,7 +67,10 @@ test("workerd is killed again and again in the middle of everything, and every i
         const id = `${name}-${round}`;
         expected.set(id, output);
         if (name === "relay") {
-          expected.set(`${id}-target`, Array.from({ length: input }, (_, index) => index));
+          expected.set(
+            `${id}-target`,
+            Array.from({ length: input }, (_, index) => index),
+          );
           await worker.fetch(`/start?id=${id}-target&name=collector&input=${input}`);
         }
         const response = await worker.fetch(`/start?id=${id}&name=${name}&input=${input}`);
@@ -84,7 +87,9 @@ test("workerd is killed again and again in the middle of everything, and every i
   while (left.length > 0 && Date.now() < deadline) {
     await sleep(500);
     const { instances } = await ask<Listed>("/list");
-    const ended = new Set(instances.filter(({ runtimeStatus }) => runtimeStatus === "COMPLETED").map(({ instanceId }) => instanceId));
+    const ended = new Set(
+      instances.filter(({ runtimeStatus }) => runtimeStatus === "COMPLETED").map(({ instanceId }) => instanceId),
+    );
     left = left.filter((id) => !ended.has(id));
   }
   expect(left, "instances that did not end").toEqual([]);

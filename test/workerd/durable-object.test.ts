@@ -1,9 +1,9 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, test } from "vitest";
-import { objectName, parseObjectName } from "../../src/backends/durable-object/object-name.ts";
-import { objectSettle } from "../../src/backends/durable-object/settle.ts";
 import { taskHubClient } from "../../src/backends/durable-object/index.ts";
+import { objectName, parseObjectName } from "../../src/backends/durable-object/object-name.ts";
 import { RoutedHub } from "../../src/backends/durable-object/routed-hub.ts";
+import { objectSettle } from "../../src/backends/durable-object/settle.ts";
 import { bindings, client, expectEffectsOnce, rpcOf, stubOf } from "./objects.ts";
 
 async function tablesOf(instanceId: string): Promise<unknown[]> {
@@ -39,7 +39,8 @@ describe("object names", () => {
   });
 
   test("a bad hub name is refused", () => {
-    for (const hub of ["", "a/b", "x".repeat(65), "ä"]) expect(() => taskHubClient(bindings, { hub })).toThrow("no hub name");
+    for (const hub of ["", "a/b", "x".repeat(65), "ä"])
+      expect(() => taskHubClient(bindings, { hub })).toThrow("no hub name");
   });
 });
 
@@ -109,20 +110,33 @@ describe("a hub", () => {
   test("lists by status, name, tag, prefix and time, page by page", async () => {
     const listed = taskHubClient(bindings, { hub: "listed" });
     for (let index = 0; index < 5; index++) {
-      await listed.scheduleNewOrchestration("listener", "never", { instanceId: `w-${index}`, tags: { even: `${index % 2 === 0}` } });
+      await listed.scheduleNewOrchestration("listener", "never", {
+        instanceId: `w-${index}`,
+        tags: { even: `${index % 2 === 0}` },
+      });
     }
     await listed.scheduleNewOrchestration("chain", 1, { instanceId: "c-0" });
     await listed.waitForOrchestrationCompletion("c-0");
-    await expect.poll(async () => (await listed.listInstanceIds({ runtimeStatus: ["RUNNING"] })).instanceIds.length).toBe(5);
-    await expect.poll(async () => (await listed.listInstanceIds({ runtimeStatus: ["COMPLETED"] })).instanceIds).toEqual(["c-0"]);
+    await expect
+      .poll(async () => (await listed.listInstanceIds({ runtimeStatus: ["RUNNING"] })).instanceIds.length)
+      .toBe(5);
+    await expect
+      .poll(async () => (await listed.listInstanceIds({ runtimeStatus: ["COMPLETED"] })).instanceIds)
+      .toEqual(["c-0"]);
     expect((await listed.listInstanceIds({ name: "chain" })).instanceIds).toEqual(["c-0"]);
-    expect((await listed.listInstanceIds({ tags: { even: "true" }, order: "oldest" })).instanceIds).toEqual(["w-0", "w-2", "w-4"]);
+    expect((await listed.listInstanceIds({ tags: { even: "true" }, order: "oldest" })).instanceIds).toEqual([
+      "w-0",
+      "w-2",
+      "w-4",
+    ]);
     expect((await listed.listInstanceIds({ instanceIdPrefix: "w-" })).instanceIds.length).toBe(5);
     expect((await listed.listInstanceIds({ createdTo: new Date(0) })).instanceIds).toEqual([]);
     const first = await listed.listInstanceIds({ pageSize: 4, order: "oldest" });
     expect(first.instanceIds).toEqual(["w-0", "w-1", "w-2", "w-3"]);
     const token = first.continuationToken ?? "";
-    expect((await listed.listInstanceIds({ pageSize: 4, order: "oldest", continuationToken: token })).instanceIds).toEqual(["w-4", "c-0"]);
+    expect(
+      (await listed.listInstanceIds({ pageSize: 4, order: "oldest", continuationToken: token })).instanceIds,
+    ).toEqual(["w-4", "c-0"]);
     await expect(listed.listInstanceIds({ pageSize: 0 })).rejects.toMatchObject({ code: "invalid_argument" });
     const [whole] = (await listed.queryInstances({ name: "listener", fetchPayloads: true, order: "oldest" })).instances;
     expect(whole?.waitingOn.events[0]?.name).toBe("never");
@@ -137,7 +151,9 @@ test("a purged instance leaves the index and then its object, whole", async () =
   await expect(client.fetchOrchestrationMetadata(id)).rejects.toMatchObject({ code: "instance_not_found" });
   await expect.poll(async () => (await client.listInstanceIds({ instanceIdPrefix: id })).instanceIds).toEqual([]);
   await expect
-    .poll(() => runInDurableObject(stubOf(id), (_object, state) => state.storage.sql.exec("SELECT * FROM instances").toArray()))
+    .poll(() =>
+      runInDurableObject(stubOf(id), (_object, state) => state.storage.sql.exec("SELECT * FROM instances").toArray()),
+    )
     .toEqual([]);
 });
 

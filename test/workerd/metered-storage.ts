@@ -8,7 +8,10 @@ export interface Meter {
 }
 
 /** An object's storage that counts on the way. */
-export function metered(storage: DurableObjectStorage): { readonly storage: DurableObjectStorage; readonly meter: Meter } {
+export function metered(storage: DurableObjectStorage): {
+  readonly storage: DurableObjectStorage;
+  readonly meter: Meter;
+} {
   const meter: Meter = { rows: 0, alarms: 0, transactions: 0, statements: new Map() };
   const sql = new Proxy(storage.sql, {
     get(target, key): unknown {

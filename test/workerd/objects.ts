@@ -1,7 +1,7 @@
 import { env } from "cloudflare:test";
-import { orchestrationsOf, type TaskHubBindings } from "../../src/backends/durable-object/bindings.ts";
-import { objectName } from "../../src/backends/durable-object/object-name.ts";
+import type { orchestrationsOf, TaskHubBindings } from "../../src/backends/durable-object/bindings.ts";
 import { taskHubClient } from "../../src/backends/durable-object/index.ts";
+import { objectName } from "../../src/backends/durable-object/object-name.ts";
 import type { HistoryEvent, TaskHubClient } from "../../src/core/index.ts";
 
 /** The bindings of the test Worker. */

@@ -29,7 +29,7 @@ export function testRegistry(): TaskRegistry {
   });
   const boulder = defineOrchestrator("boulder", async (ctx, size: number) => {
     const payload = "x".repeat(size);
-    return (await ctx.callActivity<string, string>("echo", payload)).length;
+    return (await ctx.callActivity<string>("echo", payload)).length;
   });
   const crowd = defineOrchestrator("crowd", async (ctx, size: number) => {
     const values = await ctx.whenAll(Array.from({ length: size }, (_, index) => ctx.callActivity(plusOne, index)));

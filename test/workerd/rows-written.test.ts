@@ -24,7 +24,11 @@ async function measureChain(length: number, from: number, to: number): Promise<R
     registry.addOrchestrator("marked", async (ctx, steps: number) => {
       for (let step = 0; step < steps; step++) await ctx.callActivity("mark");
     });
-    const hub = newInProcessHub(partition, { registry, logger }, { settle: ports.settle, now: Date.now, newUuid: () => crypto.randomUUID() });
+    const hub = newInProcessHub(
+      partition,
+      { registry, logger },
+      { settle: ports.settle, now: Date.now, newUuid: () => crypto.randomUUID() },
+    );
     await hub.worker.start();
     const id = await hub.client.scheduleNewOrchestration("marked", length);
     await hub.client.waitForOrchestrationCompletion(id);

@@ -28,5 +28,7 @@ test("an event reaches its orchestration, and the index lists all", async () => 
   await client.raiseEvent(id, "GO", { a: 1 });
   const done = await client.waitForOrchestrationCompletion(id, { timeout: "10s" });
   expect(client.outputOf(done)).toEqual({ a: 1 });
-  await expect.poll(async () => (await client.queryInstances({ runtimeStatus: ["COMPLETED"] })).instances.length).toBe(7);
+  await expect
+    .poll(async () => (await client.queryInstances({ runtimeStatus: ["COMPLETED"] })).instances.length)
+    .toBe(7);
 });

@@ -1,7 +1,7 @@
+import type { RerunRequest } from "../../core/hub/backend.ts";
 import type { OrchestrationMetadata } from "../../core/hub/metadata.ts";
 import type { InstanceQuery } from "../../core/hub/query.ts";
 import type { DeliveryOutcome } from "../../core/partition/ports.ts";
-import type { RerunRequest } from "../../core/hub/backend.ts";
 import type { RpcAnswer } from "./rpc.ts";
 
 /** How a start is to be accepted, as it travels to an object. */

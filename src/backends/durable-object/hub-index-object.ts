@@ -37,7 +37,9 @@ export class HubIndexObject extends DurableObject implements HubIndexRpc {
   }
 
   #hub(): { readonly incarnation: number; readonly exists: boolean } {
-    const [row] = this.#sql.exec<{ incarnation: number; created: number }>("SELECT incarnation, created FROM hub").toArray();
+    const [row] = this.#sql
+      .exec<{ incarnation: number; created: number }>("SELECT incarnation, created FROM hub")
+      .toArray();
     return { incarnation: row?.incarnation ?? 1, exists: row?.created === 1 };
   }
 
@@ -85,7 +87,9 @@ export class HubIndexObject extends DurableObject implements HubIndexRpc {
     return answer(async () => {
       const rowQuery = rowQueryOf(query);
       const { text, values } = selectOf(rowQuery);
-      const rows = this.#sql.exec<{ entry: ArrayBuffer; created_at: number; instance_id: string }>(text, ...values).toArray();
+      const rows = this.#sql
+        .exec<{ entry: ArrayBuffer; created_at: number; instance_id: string }>(text, ...values)
+        .toArray();
       const entries = rows.map(({ entry }) => new Uint8Array(entry));
       const last = rows.at(-1);
       if (last === undefined || rows.length < rowQuery.limit) return { entries };

@@ -1,6 +1,6 @@
+import { toBinary } from "@bufbuild/protobuf";
 import type { Index } from "../../core/partition/ports.ts";
 import { type IndexEntry, IndexEntrySchema } from "../../core/protocol/gen/perdura/model/v1/store_pb.ts";
-import { toBinary } from "@bufbuild/protobuf";
 import type { HubIndexNamespace } from "./bindings.ts";
 import type { ObjectIdentity } from "./object-name.ts";
 import { unwrap } from "./rpc.ts";

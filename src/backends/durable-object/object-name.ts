@@ -33,7 +33,9 @@ export function objectName({ hub, incarnation, instanceId }: ObjectIdentity): st
 export function parseObjectName(name: string): ObjectIdentity {
   const [, hub, incarnation, instanceId] = /^([^/]+)\/(\d+)\/(.+)$/su.exec(name) ?? [];
   if (hub === undefined || incarnation === undefined || instanceId === undefined) {
-    throw new InvalidArgumentError(`'${name}' is no object name of a task hub: address objects through taskHubClient()`);
+    throw new InvalidArgumentError(
+      `'${name}' is no object name of a task hub: address objects through taskHubClient()`,
+    );
   }
   checkHubName(hub);
   return { hub, incarnation: Number(incarnation), instanceId };

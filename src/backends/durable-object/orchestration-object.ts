@@ -3,14 +3,19 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { CreateInstanceOptions, RerunRequest } from "../../core/hub/backend.ts";
 import { type InProcessHub, type InProcessHubOptions, newInProcessHub } from "../../core/hub/in-process-hub.ts";
-import { DEFAULT_MAX_PAYLOAD_BYTES } from "../../core/limits.ts";
 import { defaultLogger } from "../../core/hub/logger.ts";
-import { orchestrationMetadataIsComplete, type OrchestrationMetadata } from "../../core/hub/metadata.ts";
+import { type OrchestrationMetadata, orchestrationMetadataIsComplete } from "../../core/hub/metadata.ts";
+import { DEFAULT_MAX_PAYLOAD_BYTES } from "../../core/limits.ts";
 import { Partition } from "../../core/partition/partition.ts";
 import { DEFAULT_MAX_DEATHS } from "../../core/partition/partition-context.ts";
 import type { DeliveryOutcome } from "../../core/partition/ports.ts";
 import { OrchestrationIdReusePolicySchema } from "../../core/protocol/gen/perdura/model/v1/history_pb.ts";
-import { marshalSegment, unmarshalEnvelope, unmarshalHistoryEvent, unmarshalSegment } from "../../core/protocol/marshal.ts";
+import {
+  marshalSegment,
+  unmarshalEnvelope,
+  unmarshalHistoryEvent,
+  unmarshalSegment,
+} from "../../core/protocol/marshal.ts";
 import {
   type CutRun,
   type HistoryPage,
@@ -128,14 +133,17 @@ class OrchestrationHost extends DurableObject<TaskHubBindings> implements Orches
   create(start: Uint8Array, options: StartOptions): Promise<RpcAnswer<void>> {
     return answer(async () => {
       const event = unmarshalHistoryEvent(start);
-      const named = event.eventType.case === "executionStarted" ? event.eventType.value.orchestrationInstance : undefined;
+      const named =
+        event.eventType.case === "executionStarted" ? event.eventType.value.orchestrationInstance : undefined;
       if (named?.instanceId !== this.#self().instanceId) {
         throw new InvalidArgumentError("the start is for another instance than this object's");
       }
       const { idempotencyKey, reusePolicy } = options;
       const accepted: CreateInstanceOptions = {
         ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-        ...(reusePolicy === undefined ? {} : { reusePolicy: fromBinary(OrchestrationIdReusePolicySchema, reusePolicy) }),
+        ...(reusePolicy === undefined
+          ? {}
+          : { reusePolicy: fromBinary(OrchestrationIdReusePolicySchema, reusePolicy) }),
       };
       await this.#partition.createOrchestrationInstance(event, accepted);
       this.#remember();

@@ -9,11 +9,11 @@ import type {
   TaskHubControl,
   WaitOptions,
 } from "../../core/hub/backend.ts";
-import { checkInstanceId } from "../../core/limits.ts";
 import type { OrchestrationMetadata } from "../../core/hub/metadata.ts";
 import { purgeRecursively } from "../../core/hub/purge.ts";
 import type { InstanceIdPage, InstancePage, InstanceQuery } from "../../core/hub/query.ts";
 import { restartInstance } from "../../core/hub/restart.ts";
+import { checkInstanceId } from "../../core/limits.ts";
 import { randomIds } from "../../core/partition/host.ts";
 import type { HistoryEvent } from "../../core/protocol/gen/perdura/model/v1/history_pb.ts";
 import { OrchestrationIdReusePolicySchema } from "../../core/protocol/gen/perdura/model/v1/history_pb.ts";

@@ -1,7 +1,6 @@
 import type { Scheduler } from "../../core/partition/ports.ts";
 import { NEAR_MS } from "./alarm.ts";
 
-
 /**
  * Wakes the partition of an object. The alarm, which the store arms with each write, is what counts; a timer is used for
  * what is near, since the object is awake anyway and an alarm costs a row.
@@ -16,10 +15,13 @@ export class ObjectScheduler implements Scheduler {
     if (wakeAt === undefined) return;
     const delay = wakeAt - Date.now();
     if (delay >= NEAR_MS) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      void this.wake();
-    }, Math.max(0, delay));
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        void this.wake();
+      },
+      Math.max(0, delay),
+    );
   }
 
   onWake(listener: () => void | Promise<void>): () => void {

@@ -214,7 +214,8 @@ export class ObjectStore implements Store {
   }
 
   #append<T>(instanceId: string, decide: Decide<T>): Appended<T> {
-    const { row, item, reply, answer } = decide(this.#row(instanceId));
+    const { row, item, reply, remove, answer } = decide(this.#row(instanceId));
+    if (remove === true) this.#wipe(instanceId, false);
     if (row !== undefined) {
       if (row.wipe) this.#wipe(instanceId, true);
       this.#putRow(row);
@@ -230,7 +231,7 @@ export class ObjectStore implements Store {
     return {
       instanceId,
       answer,
-      created: row !== undefined,
+      created: row !== undefined || remove === true,
       ...(seq === undefined ? {} : { seq }),
       ...(repliedTo === undefined ? {} : { repliedTo }),
     };
@@ -283,12 +284,19 @@ export class ObjectStore implements Store {
 
   #row(instanceId: string): InstanceRow | undefined {
     if (!this.#isReady) return undefined;
-    const [row] = this.#sql.exec<InstanceTableRow>("SELECT * FROM instances WHERE instance_id = ?", instanceId).toArray();
+    const [row] = this.#sql
+      .exec<InstanceTableRow>("SELECT * FROM instances WHERE instance_id = ?", instanceId)
+      .toArray();
     if (row === undefined) return undefined;
     let record: Uint8Array = new Uint8Array(row.record);
     if (record.length === 0) {
       const query = "SELECT bytes FROM history WHERE instance_id = ? AND segment = -1 ORDER BY part";
-      record = joinParts(this.#sql.exec<{ bytes: ArrayBuffer }>(query, instanceId).toArray().map(({ bytes }) => bytes));
+      record = joinParts(
+        this.#sql
+          .exec<{ bytes: ArrayBuffer }>(query, instanceId)
+          .toArray()
+          .map(({ bytes }) => bytes),
+      );
     }
     return {
       instanceId,

@@ -1,5 +1,5 @@
-import { defaultLogger } from "../../core/hub/logger.ts";
 import { type InProcessHub, type InProcessHubOptions, newInProcessHub } from "../../core/hub/in-process-hub.ts";
+import { defaultLogger } from "../../core/hub/logger.ts";
 import { DEFAULT_MAX_PAYLOAD_BYTES } from "../../core/limits.ts";
 import { messageChannelSettle, type Settle } from "../../core/orchestration/settle.ts";
 import { randomIds, systemClock, systemTimers } from "../../core/partition/host.ts";

@@ -1,4 +1,5 @@
 import { WorkItemLockLostError } from "../../core/errors.ts";
+import { checkCreates } from "../../core/partition/guest-commit.ts";
 import { comparePlaces, matches } from "../../core/partition/paging.ts";
 import type {
   Appended,
@@ -53,7 +54,12 @@ export class MemoryStore implements Store {
     return this.#instances !== undefined;
   }
 
-  /** A new latest epoch: every commit of an earlier one fails from now on. */
+  /** Makes an epoch the latest, for owners that count by themselves: every commit of an earlier one fails from now on. */
+  fence(epoch: number): void {
+    this.#latestEpoch = Math.max(this.#latestEpoch, epoch);
+  }
+
+  /** A new latest epoch. */
   nextEpoch(): number {
     return ++this.#latestEpoch;
   }
@@ -101,7 +107,8 @@ export class MemoryStore implements Store {
   }
 
   async commit(batch: Commit): Promise<readonly CommittedWrite[]> {
-    if (batch.epoch < this.#latestEpoch) {
+    if (batch.epoch === undefined) checkCreates(batch);
+    else if (batch.epoch < this.#latestEpoch) {
       throw new WorkItemLockLostError(`epoch ${batch.epoch} was followed by ${this.#latestEpoch}`);
     }
     const transaction = new Transaction(this.#hub, this.#waking, () => ++this.#seq);
@@ -174,7 +181,9 @@ class Transaction {
     if (write.wipe === true) {
       this.#changed.set(
         instanceId,
-        write.row === undefined ? undefined : { row: write.row, segments: [], inbox: [], outbox: current?.outbox ?? [] },
+        write.row === undefined
+          ? undefined
+          : { row: write.row, segments: [], inbox: [], outbox: current?.outbox ?? [] },
       );
     }
     const stored = this.#edit(instanceId);
@@ -200,7 +209,8 @@ class Transaction {
   }
 
   append<T>(instanceId: string, decide: Decide<T>): Appended<T> {
-    const { row, item, reply, answer } = decide(this.#get(instanceId)?.row);
+    const { row, item, reply, remove, answer } = decide(this.#get(instanceId)?.row);
+    if (remove === true) this.#changed.set(instanceId, undefined);
     if (row !== undefined) {
       const { wipe, ...fresh } = row;
       const former = this.#get(instanceId);
@@ -222,7 +232,7 @@ class Transaction {
     return {
       instanceId,
       answer,
-      created: row !== undefined,
+      created: row !== undefined || remove === true,
       ...(seq === undefined ? {} : { seq }),
       ...(repliedTo === undefined ? {} : { repliedTo }),
     };

@@ -1,5 +1,4 @@
 import { InvalidArgumentError } from "../errors.ts";
-import type { OrchestratorAnswer } from "./orchestrator-answer.ts";
 import { defined } from "../protocol/defined.ts";
 import {
   detachedCreated,
@@ -22,6 +21,7 @@ import {
   type TraceContext,
 } from "../protocol/gen/perdura/model/v1/history_pb.ts";
 import { defaultChildId } from "./child-id.ts";
+import type { OrchestratorAnswer } from "./orchestrator-answer.ts";
 import { notifyParent } from "./parent-notification.ts";
 import type { OrchestrationRuntimeState } from "./runtime-state.ts";
 
@@ -96,17 +96,14 @@ function applyAction(state: OrchestrationRuntimeState, action: OrchestratorActio
       const { fireAt } = value;
       if (fireAt === undefined) throw new InvalidArgumentError(`timer action ${action.id} has no fireAt: set one`);
       state.addEvent(
-        timerCreated(
-          action.id,
-          { fireAt, name: value.name, origin: value.origin, attempt: value.attempt },
-          nowMs,
-        ),
+        timerCreated(action.id, { fireAt, name: value.name, origin: value.origin, attempt: value.attempt }, nowMs),
       );
       state.pendingTimers.push(timerFired({ timerId: action.id, fireAt }, nowMs));
       return false;
     }
     case "createSubOrchestration": {
-      const instanceId = value.instanceId === "" ? defaultChildId(state.instanceId, state.generation, action.id) : value.instanceId;
+      const instanceId =
+        value.instanceId === "" ? defaultChildId(state.instanceId, state.generation, action.id) : value.instanceId;
       const created = subOrchestrationCreated(
         action.id,
         {

@@ -56,7 +56,8 @@ export function forkForRerun(
   for (const child of fork.children) {
     if (child.eventType.case !== "subOrchestrationInstanceCreated") continue;
     const isTarget = child.eventId === eventId;
-    child.eventType.value.instanceId = (isTarget ? request.newChildInstanceId : undefined) ?? defaultChildId(newInstanceId, generation, child.eventId);
+    child.eventType.value.instanceId =
+      (isTarget ? request.newChildInstanceId : undefined) ?? defaultChildId(newInstanceId, generation, child.eventId);
   }
   const renamed = kept.find((event) => event.eventId === eventId);
   if (renamed !== undefined && request.overwriteInput === true) overwriteInput(renamed, request.input);
@@ -100,7 +101,9 @@ function overwriteInput(event: HistoryEvent, input: string | undefined): void {
  * The history of a FAILED run without its last turn, in which it failed. Of what woke that turn, failures are undone (the
  * activity or sub-orchestration runs again) and all else is delivered anew, so that mended code, too, gets a second try.
  */
-export function forkForRewind(events: readonly HistoryEvent[]): ForkedHistory & { readonly failedChildren: readonly number[] } {
+export function forkForRewind(
+  events: readonly HistoryEvent[],
+): ForkedHistory & { readonly failedChildren: readonly number[] } {
   const lastTurn = events.findLastIndex((event) => event.eventType.case === "orchestratorStarted");
   const history = events.slice(0, Math.max(lastTurn, 0));
   const woken = events.slice(Math.max(lastTurn, 0));

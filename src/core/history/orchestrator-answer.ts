@@ -1,4 +1,4 @@
-import type { OrchestratorAction } from "../protocol/gen/perdura/model/v1/history_pb.ts";
+import type { Dialect, OrchestratorAction, Runner } from "../protocol/gen/perdura/model/v1/history_pb.ts";
 
 /** An external event that the orchestrator's code waits for now. */
 export interface EventWaitInfo {
@@ -18,6 +18,13 @@ export interface ParkedTurn {
   readonly message: string;
 }
 
+/** Who runs an orchestrator: in this process, or a remote worker of a dialect. */
+export interface RunnerInfo {
+  readonly runner: Runner;
+  /** Of a remote runner. */
+  readonly dialect: Dialect;
+}
+
 /**
  * What a turn asks for. It is the wire's OrchestratorResponse plus what the wire has no field for, so that an in-process
  * executor can also name cancelled timers and open event waits.
@@ -35,6 +42,8 @@ export interface OrchestratorAnswer {
   readonly eventWaits?: readonly EventWaitInfo[];
   /** Patches that this turn applied for the first time: stored with the turn's OrchestratorStarted. */
   readonly patches?: readonly string[];
+  /** Who ran the turn, where an executor has several ways to run one; the first turn of a generation pins it. */
+  readonly ranBy?: RunnerInfo;
   /** Set when the turn was not run at all; then `actions` is empty and nothing is consumed. */
   readonly parked?: ParkedTurn;
 }

@@ -1,15 +1,9 @@
+import { DuplicateEventError, InstanceNotCompletedError, NoFailureDetailsError, NotStartedError } from "../errors.ts";
 import {
-  DuplicateEventError,
-  InstanceNotCompletedError,
-  NoFailureDetailsError,
-  NotStartedError,
-} from "../errors.ts";
-import type { EventWaitInfo, ParkedTurn } from "./orchestrator-answer.ts";
-import {
+  type Dialect,
   type ExecutionCompletedEvent,
   type ExecutionStartedEvent,
   type HistoryEvent,
-  type Dialect,
   OrchestrationStatus,
   type Runner,
   type StalledReason,
@@ -19,6 +13,7 @@ import { statusName } from "../protocol/status.ts";
 import { timestampToMs } from "../protocol/timestamp.ts";
 import { ResolvedResults, resultKeyOf } from "./dedup.ts";
 import { type HistoryView, historyOf } from "./history-view.ts";
+import type { EventWaitInfo, ParkedTurn } from "./orchestrator-answer.ts";
 
 /** A message that a turn sends to another instance (or to itself). */
 export interface PendingMessage {

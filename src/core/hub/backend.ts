@@ -89,7 +89,10 @@ export interface TaskHubControl {
    */
   addNewOrchestrationEvent(instanceId: string, event: HistoryEvent, options?: AddEventOptions): Promise<void>;
   /** @throws {@link InstanceNotFoundError}. */
-  getOrchestrationMetadata(instanceId: string, options?: { readonly fetchPayloads?: boolean }): Promise<OrchestrationMetadata>;
+  getOrchestrationMetadata(
+    instanceId: string,
+    options?: { readonly fetchPayloads?: boolean },
+  ): Promise<OrchestrationMetadata>;
   /**
    * Waits until the condition holds for the instance's metadata, which it then returns.
    *
@@ -180,7 +183,7 @@ export interface Backend extends TaskHubControl, Rendezvous {
    */
   completeActivityWorkItem(item: ActivityWorkItem): Promise<void>;
   /**
-   * Hands an attempt back. With {@link NotRegisteredError} as the reason it is parked until the code is there, otherwise it
+   * Hands an attempt back. With {@link NotRegisteredError} or {@link NoWorkerError} as the reason it is parked until there is one, otherwise it
    * comes again after a delay that grows. @throws {@link WorkItemLockLostError}.
    */
   abandonActivityWorkItem(item: ActivityWorkItem, reason?: unknown): Promise<void>;

@@ -1,5 +1,5 @@
 import type { HistoryView } from "../history/history-view.ts";
-import type { OrchestratorAnswer } from "../history/orchestrator-answer.ts";
+import type { OrchestratorAnswer, RunnerInfo } from "../history/orchestrator-answer.ts";
 import type { Dialect, HistoryEvent, Runner } from "../protocol/gen/perdura/model/v1/history_pb.ts";
 
 /** One turn to run. */
@@ -7,6 +7,11 @@ export interface OrchestratorTurn {
   readonly instanceId: string;
   /** Execution id of the generation; a cached orchestrator of another one is dropped. */
   readonly executionId: string;
+  /** The orchestrator's name and version; without them an executor finds them in the start event. */
+  readonly name?: string;
+  readonly version?: string;
+  /** Who ran the generation's first turn, and is to run this one. Absent on the first. */
+  readonly pinned?: RunnerInfo;
   /** The committed events of the generation. */
   readonly oldEvents: HistoryView;
   /** The turn's own events: OrchestratorStarted first, then what arrived. */

@@ -9,7 +9,8 @@ import { newTaskHubClient, type TaskHubClient } from "./task-hub-client.ts";
 import { newTaskHubWorker, type TaskHubWorker } from "./task-hub-worker.ts";
 
 /** What an application sets, whatever the host. */
-export interface InProcessHubOptions extends Pick<InProcessExecutorOptions, "cacheSize" | "converter" | "unregistered"> {
+export interface InProcessHubOptions
+  extends Pick<InProcessExecutorOptions, "cacheSize" | "converter" | "unregistered"> {
   /** The orchestrators and activities that run here. */
   readonly registry: TaskRegistry;
   readonly logger?: Logger;
@@ -87,7 +88,10 @@ export function newInProcessHub(backend: Backend, options: InProcessHubOptions, 
 }
 
 /** The given properties, as far as they are set. */
-function pick<T extends object, K extends keyof T>(source: T, ...keys: readonly K[]): { [P in K]?: Exclude<T[P], undefined> } {
+function pick<T extends object, K extends keyof T>(
+  source: T,
+  ...keys: readonly K[]
+): { [P in K]?: Exclude<T[P], undefined> } {
   const picked: { [P in K]?: Exclude<T[P], undefined> } = {};
   for (const key of keys) {
     const value = source[key];

@@ -117,7 +117,9 @@ export function describeWaiting(metadata: OrchestrationMetadata): string {
   }
   for (const [name, group] of groupByName(waitingOn.activities)) {
     const attempt = Math.max(...group.map((activity) => activity.attempt));
-    parts.push(`activity '${name}'${group.length > 1 ? ` x ${group.length}` : ""}${attempt > 1 ? `, attempt ${attempt}` : ""}`);
+    parts.push(
+      `activity '${name}'${group.length > 1 ? ` x ${group.length}` : ""}${attempt > 1 ? `, attempt ${attempt}` : ""}`,
+    );
   }
   for (const timer of waitingOn.timers) {
     if (timer.purpose === "event-timeout") continue;

@@ -2,8 +2,9 @@ import { create } from "@bufbuild/protobuf";
 import { PayloadTooLargeError } from "../errors.ts";
 import { type ApplyContext, applyActions } from "../history/apply-actions.ts";
 import { childIdsOf } from "../history/fork.ts";
+import type { OrchestratorAnswer, RunnerInfo } from "../history/orchestrator-answer.ts";
 import type { OrchestrationRuntimeState } from "../history/runtime-state.ts";
-import { DEFAULT_MAX_PAYLOAD_BYTES, checkPayload } from "../limits.ts";
+import { checkPayload, DEFAULT_MAX_PAYLOAD_BYTES } from "../limits.ts";
 import { completeOrchestrationAction } from "../protocol/actions.ts";
 import { executionTerminated, orchestratorStarted } from "../protocol/events.ts";
 import {
@@ -16,7 +17,6 @@ import {
   Runner,
 } from "../protocol/gen/perdura/model/v1/history_pb.ts";
 import type { Backend } from "./backend.ts";
-import type { OrchestratorAnswer } from "../history/orchestrator-answer.ts";
 import type { OrchestratorExecutor } from "./executor.ts";
 import type { Logger } from "./logger.ts";
 import { newTaskWorker, type TaskProcessor, type TaskWorker, type WorkerOptions } from "./task-worker.ts";
@@ -97,7 +97,10 @@ class OrchestrationProcessor implements TaskProcessor<OrchestrationWorkItem> {
     state.addEvent(orchestratorStarted(this.#turnTime(state), isFirstTurn ? { engine: this.#engine() } : {}));
     state.addEvents(item.newEvents).forEach((error, index) => {
       if (error === undefined) return;
-      this.#logger.warn(`${item.toString()}: drops a ${item.newEvents[index]?.eventType.case ?? "unknown"} event`, error);
+      this.#logger.warn(
+        `${item.toString()}: drops a ${item.newEvents[index]?.eventType.case ?? "unknown"} event`,
+        error,
+      );
     });
     if (state.isValid) return true;
     this.#logger.warn(`${item.toString()}: events without a start; dropped`);
@@ -126,7 +129,8 @@ class OrchestrationProcessor implements TaskProcessor<OrchestrationWorkItem> {
         state.parked = answer.parked;
         return;
       }
-      const actions = terminate === undefined ? answer.actions : answer.actions.filter((action) => !continuesAsNew(action));
+      const actions =
+        terminate === undefined ? answer.actions : answer.actions.filter((action) => !continuesAsNew(action));
       const bounded = this.#bounded({ ...answer, actions });
       if (!applyActions(state, bounded, context)) break;
       this.#executor.release(item.instanceId);
@@ -146,14 +150,22 @@ class OrchestrationProcessor implements TaskProcessor<OrchestrationWorkItem> {
   }
 
   async #ask(item: OrchestrationWorkItem, state: OrchestrationRuntimeState): Promise<OrchestratorAnswer> {
+    const start = state.startEvent;
+    const isFirstTurn = state.oldEvents.length === 0;
     const answer = await this.#executor.executeOrchestrator({
       instanceId: item.instanceId,
-      executionId: state.startEvent?.orchestrationInstance?.executionId ?? "",
+      executionId: start?.orchestrationInstance?.executionId ?? "",
+      ...(start === undefined ? {} : { name: start.name }),
+      ...(start?.version === undefined ? {} : { version: start.version }),
+      // A new generation is free to be run by somebody else.
+      ...(isFirstTurn || state.pinned === undefined ? {} : { pinned: state.pinned }),
       oldEvents: state.oldEvents,
       newEvents: state.newEvents,
       signal: item.signal,
     });
-    if (answer.parked === undefined) state.startPending = false;
+    if (answer.parked !== undefined) return answer;
+    state.startPending = false;
+    if (isFirstTurn && answer.ranBy !== undefined) pin(state, answer.ranBy);
     return answer;
   }
 
@@ -195,6 +207,16 @@ class OrchestrationProcessor implements TaskProcessor<OrchestrationWorkItem> {
     const { runner, dialect } = this.#executor;
     const flags = [...(this.#options.engineFlags ?? [])];
     return create(EngineInfoSchema, { formatVersion: 1, flags, runner: runner ?? Runner.IN_PROCESS, dialect });
+  }
+}
+
+/** Records who runs the generation, on its first OrchestratorStarted. */
+function pin(state: OrchestrationRuntimeState, { runner, dialect }: RunnerInfo): void {
+  for (const { eventType } of state.newEvents) {
+    if (eventType.case !== "orchestratorStarted" || eventType.value.engine === undefined) continue;
+    eventType.value.engine.runner = runner;
+    eventType.value.engine.dialect = dialect;
+    return;
   }
 }
 

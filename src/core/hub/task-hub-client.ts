@@ -1,14 +1,27 @@
-import { AbortedError, InstanceNotCompletedError, InvalidArgumentError, NotRegisteredError, WaitTimedOutError } from "../errors.ts";
+import {
+  AbortedError,
+  InstanceNotCompletedError,
+  InvalidArgumentError,
+  NotRegisteredError,
+  WaitTimedOutError,
+} from "../errors.ts";
 import { hostTimers } from "../orchestration/activity-runner.ts";
+import type { EventReference, NameLike, OrchestratorReference } from "../orchestration/context.ts";
 import { type DataConverter, jsonDataConverter, PayloadGate } from "../orchestration/data-converter.ts";
 import { type Duration, toMilliseconds } from "../orchestration/duration.ts";
-import { type EventReference, type NameLike, nameOf, type OrchestratorReference } from "../orchestration/references.ts";
+import { nameOf } from "../orchestration/references.ts";
 import type { TaskRegistry } from "../orchestration/registry.ts";
 import { TaskFailedError } from "../orchestration/task-failed-error.ts";
-import { executionResumed, executionStarted, executionSuspended, executionTerminated, eventRaised } from "../protocol/events.ts";
+import {
+  eventRaised,
+  executionResumed,
+  executionStarted,
+  executionSuspended,
+  executionTerminated,
+} from "../protocol/events.ts";
 import type { HistoryEvent, OrchestrationIdReusePolicy } from "../protocol/gen/perdura/model/v1/history_pb.ts";
 import type { PurgeOptions, RestartOptions, TaskHubControl } from "./backend.ts";
-import { orchestrationMetadataIsComplete, type OrchestrationMetadata } from "./metadata.ts";
+import { type OrchestrationMetadata, orchestrationMetadataIsComplete } from "./metadata.ts";
 import type { InstanceIdPage, InstancePage, InstanceQuery } from "./query.ts";
 
 /** How a new orchestration is scheduled. */
@@ -243,7 +256,11 @@ class ControlClient implements TaskHubClient {
     const { instanceId, name, runtimeStatus, failureDetails } = metadata;
     if (!orchestrationMetadataIsComplete(metadata)) throw new InstanceNotCompletedError(instanceId);
     if (runtimeStatus !== "COMPLETED") {
-      const ended = { errorType: `Orchestration${runtimeStatus}`, errorMessage: `it ended as ${runtimeStatus}`, isNonRetriable: true };
+      const ended = {
+        errorType: `Orchestration${runtimeStatus}`,
+        errorMessage: `it ended as ${runtimeStatus}`,
+        isNonRetriable: true,
+      };
       throw new TaskFailedError("orchestrator", name, -1, failureDetails ?? ended);
     }
     return this.#payloads.fromText(metadata.output, `the output of '${name}'`) as O;
@@ -262,7 +279,10 @@ class ControlClient implements TaskHubClient {
     options: RaiseEventOptions = {},
   ): Promise<void> {
     const name = nameOf(event, "an event");
-    const raised = eventRaised({ name, input: this.#payloads.toText(payload, `the payload of event '${name}'`) }, this.#now());
+    const raised = eventRaised(
+      { name, input: this.#payloads.toText(payload, `the payload of event '${name}'`) },
+      this.#now(),
+    );
     await this.#hub.addNewOrchestrationEvent(instanceId, raised, options);
   }
 

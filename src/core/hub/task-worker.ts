@@ -47,7 +47,9 @@ export function newTaskWorker<T extends WorkItem>(
 ): TaskWorker<T> {
   const limit = options.maxParallelWorkItems ?? Number.POSITIVE_INFINITY;
   if (!(limit >= 1) || (limit !== Number.POSITIVE_INFINITY && !Number.isInteger(limit))) {
-    throw new InvalidArgumentError(`maxParallelWorkItems is ${limit}: give a whole number of at least 1, or leave it out`);
+    throw new InvalidArgumentError(
+      `maxParallelWorkItems is ${limit}: give a whole number of at least 1, or leave it out`,
+    );
   }
   return new LoopingTaskWorker(processor, logger, limit);
 }

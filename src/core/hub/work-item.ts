@@ -1,5 +1,5 @@
-import type { HistoryEvent } from "../protocol/gen/perdura/model/v1/history_pb.ts";
 import type { OrchestrationRuntimeState } from "../history/runtime-state.ts";
+import type { HistoryEvent } from "../protocol/gen/perdura/model/v1/history_pb.ts";
 
 /** A unit of work that a {@link Backend} hands out: a turn to run, or an activity attempt. */
 export interface WorkItem {
@@ -35,7 +35,9 @@ export class OrchestrationWorkItem implements WorkItem {
   /** Loaded by the worker where the backend did not; after processing, what is to be committed. */
   state: OrchestrationRuntimeState | undefined;
 
-  constructor(init: WorkItemInit & { readonly newEvents: readonly HistoryEvent[]; readonly state?: OrchestrationRuntimeState }) {
+  constructor(
+    init: WorkItemInit & { readonly newEvents: readonly HistoryEvent[]; readonly state?: OrchestrationRuntimeState },
+  ) {
     this.instanceId = init.instanceId;
     this.lockedBy = init.lockedBy;
     this.retryCount = init.retryCount ?? 0;

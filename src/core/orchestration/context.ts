@@ -1,14 +1,8 @@
 import type { Logger } from "../hub/logger.ts";
+import type { ActivityContext } from "./activity-context.ts";
 import type { TaskOutcomes, TaskResults } from "./combinators.ts";
 import type { Duration } from "./duration.ts";
 import type { EventResult } from "./external-events.ts";
-import type {
-  ActivityFunction,
-  ActivityReference,
-  EventReference,
-  OrchestratorFunction,
-  OrchestratorReference,
-} from "./references.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
 import type { CompletedTask, Task } from "./task.ts";
 
@@ -184,3 +178,44 @@ export interface OrchestrationContext<I = unknown> {
   /** See {@link whenAllSettled}. */
   whenAllSettled<const T extends readonly Task<unknown>[]>(tasks: T): Task<TaskOutcomes<T>>;
 }
+
+/** An activity: ordinary code with side effects, run at least once for every call. */
+export type ActivityFunction<I, O> = (ctx: ActivityContext, input: I) => O | Promise<O>;
+
+/**
+ * An orchestrator, in one of its styles: a function (async or not), `function*` with `yield*`, or `async function*` with
+ * `yield`. It must be deterministic: all that it learns of the world comes from `ctx`.
+ */
+export type OrchestratorFunction<I, O> = (
+  ctx: OrchestrationContext,
+  input: I,
+) => O | Promise<O> | Generator<Task<unknown>, O, unknown> | AsyncGenerator<unknown, O, unknown>;
+
+/** A typed name of an activity, with its code. */
+export interface ActivityReference<I, O> {
+  readonly kind: "activity";
+  readonly name: string;
+  readonly fn: ActivityFunction<I, O>;
+  /** What calls through this reference use where they say nothing else. */
+  readonly defaults: ActivityOptions;
+}
+
+/** A typed name of an orchestrator, with its code. */
+export interface OrchestratorReference<I, O> {
+  readonly kind: "orchestrator";
+  readonly name: string;
+  readonly fn: OrchestratorFunction<I, O>;
+  /** What sub-orchestration calls through this reference use where they say nothing else. */
+  readonly defaults: SubOrchestrationOptions;
+}
+
+/** A typed name of an external event. */
+export interface EventReference<T> {
+  readonly kind: "event";
+  readonly name: string;
+  /** Carries the type only; never set. */
+  readonly payload?: T;
+}
+
+/** What names an activity or an orchestrator: its name, a reference, or a named function registered under its own name. */
+export type NameLike = string | { readonly name: string };

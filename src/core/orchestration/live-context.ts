@@ -7,7 +7,9 @@ import { type TaskOutcomes, type TaskResults, whenAll, whenAllSettled, whenAny }
 import type {
   ActivityOptions,
   ContinueAsNewOptions,
+  EventReference,
   EventWaitOptions,
+  NameLike,
   OrchestrationContext,
   ParentInstance,
   SubOrchestrationOptions,
@@ -18,7 +20,7 @@ import { type Duration, toDeadline, toMilliseconds } from "./duration.ts";
 import { waitForEvent } from "./event-wait.ts";
 import type { EventResult } from "./external-events.ts";
 import type { OrchestrationScope } from "./orchestration-scope.ts";
-import { type EventReference, type NameLike, nameOf } from "./references.ts";
+import { nameOf } from "./references.ts";
 import { replayLogger } from "./replay-logger.ts";
 import { checkRetryPolicy } from "./retry-policy.ts";
 import { type CompletedTask, DurableTask, type Task } from "./task.ts";

@@ -3,6 +3,7 @@ import type { ResultKind } from "../history/dedup.ts";
 import type { OrchestratorAnswer } from "../history/orchestrator-answer.ts";
 import type { ExecutionStartedEvent, HistoryEvent } from "../protocol/gen/perdura/model/v1/history_pb.ts";
 import { timestampToMs } from "../protocol/timestamp.ts";
+import type { OrchestratorFunction } from "./context.ts";
 import { drive } from "./driver.ts";
 import { completionOf, type Ending, identityOfEnding } from "./ending.ts";
 import { failureDetailsFromMessage, failureDetailsOf } from "./failure-details.ts";
@@ -10,7 +11,6 @@ import { LiveContext } from "./live-context.ts";
 import { OrchestrationScope, type ScopeOptions } from "./orchestration-scope.ts";
 import type { WorkOutcome } from "./pending-results.ts";
 import { identityOfEvent } from "./recorded-action.ts";
-import type { OrchestratorFunction } from "./references.ts";
 import type { Settle } from "./settle.ts";
 import type { RecordedAction } from "./turn-recorder.ts";
 

@@ -1,5 +1,5 @@
 import { AlreadyRegisteredError, InvalidArgumentError } from "../errors.ts";
-import type { ActivityFunction, ActivityReference, OrchestratorFunction, OrchestratorReference } from "./references.ts";
+import type { ActivityFunction, ActivityReference, OrchestratorFunction, OrchestratorReference } from "./context.ts";
 
 /** The two kinds of code that a registry holds. */
 export type TaskKind = "orchestrator" | "activity";

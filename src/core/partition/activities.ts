@@ -1,17 +1,24 @@
 import { clone } from "@bufbuild/protobuf";
-import { InvalidArgumentError, NotRegisteredError, PayloadTooLargeError, StorageError, TaskCancelledError, WorkItemLockLostError } from "../errors.ts";
+import {
+  InvalidArgumentError,
+  NotRegisteredError,
+  NoWorkerError,
+  PayloadTooLargeError,
+  StorageError,
+  TaskCancelledError,
+  WorkItemLockLostError,
+} from "../errors.ts";
 import { ActivityWorkItem } from "../hub/work-item.ts";
+import { checkEventPayload } from "../limits.ts";
 import { taskFailed } from "../protocol/events.ts";
 import { type HistoryEvent, Runner } from "../protocol/gen/perdura/model/v1/history_pb.ts";
 import { InstanceRecordSchema } from "../protocol/gen/perdura/model/v1/store_pb.ts";
 import { marshalEnvelope } from "../protocol/marshal.ts";
 import { clientEnvelope } from "./admission.ts";
-import { checkEventPayload } from "../limits.ts";
 import type { LiveInstance, TaskDispatch } from "./live-instance.ts";
 import { CRASH_LOOP, type PartitionContext } from "./partition-context.ts";
 import { readRecord } from "./record.ts";
 import { readSegment } from "./stored-history.ts";
-import type { Turns } from "./turns.ts";
 import { WorkQueue } from "./work-queue.ts";
 
 interface TaskKey {
@@ -19,14 +26,24 @@ interface TaskKey {
   readonly taskId: number;
 }
 
+/** What activities need of the turns that their results wake. */
+export interface ResultTaker {
+  /** How many workers wait for a turn. */
+  readonly waiting: number;
+  /** Offers the instance's next turn when it has one that can run now. */
+  consider(live: LiveInstance): void;
+  /** The same, once other results that are just coming in have joined. */
+  considerJoined(live: LiveInstance): Promise<void>;
+}
+
 /** Hands out activity attempts and takes their results. */
 export class Activities {
   readonly queue: WorkQueue<string, ActivityWorkItem>;
   readonly #context: PartitionContext;
-  readonly #turns: Turns;
+  readonly #turns: ResultTaker;
   #counter = 0;
 
-  constructor(context: PartitionContext, turns: Turns) {
+  constructor(context: PartitionContext, turns: ResultTaker) {
     this.#context = context;
     this.#turns = turns;
     this.queue = new WorkQueue((key) => this.#make(parseKey(key)));
@@ -47,7 +64,8 @@ export class Activities {
       if (task.generation === live.record.generation && pending.has(task.id)) continue;
       live.tasks.delete(task.id);
       // What has answered is not running any more.
-      if (!task.answered) task.controller?.abort(new TaskCancelledError("the instance no longer waits for this activity"));
+      if (!task.answered)
+        task.controller?.abort(new TaskCancelledError("the instance no longer waits for this activity"));
     }
     for (const event of scheduled) {
       if (!pending.has(event.eventId) || live.tasks.has(event.eventId)) continue;
@@ -93,7 +111,8 @@ export class Activities {
   async #scheduledEvent(instanceId: string, task: TaskDispatch): Promise<HistoryEvent> {
     const events = await readSegment(this.#context.ports.store, instanceId, task.segment);
     const found = events.find((event) => event.eventType.case === "taskScheduled" && event.eventId === task.id);
-    if (found === undefined) throw new StorageError(`segment ${task.segment} of '${instanceId}' does not hold task ${task.id}`);
+    if (found === undefined)
+      throw new StorageError(`segment ${task.segment} of '${instanceId}' does not hold task ${task.id}`);
     return found;
   }
 
@@ -105,7 +124,8 @@ export class Activities {
   async complete(item: ActivityWorkItem): Promise<void> {
     const { result } = item;
     const kind = result?.eventType.case;
-    if (result === undefined) throw new InvalidArgumentError(`can't complete work item '${item.toString()}' with nil result`);
+    if (result === undefined)
+      throw new InvalidArgumentError(`can't complete work item '${item.toString()}' with nil result`);
     if (kind !== "taskCompleted" && kind !== "taskFailed") {
       throw new InvalidArgumentError(`can't complete work item '${item.toString()}' with a ${kind ?? "unknown"} event`);
     }
@@ -128,7 +148,7 @@ export class Activities {
   #canStage(live: LiveInstance): boolean {
     if (live.record.runner === Runner.REMOTE || live.record.parked !== undefined || live.stale) return false;
     if (live.notBefore !== undefined || this.#context.tenure === undefined) return false;
-    return live.turn !== undefined || this.#turns.queue.waiting > 0;
+    return live.turn !== undefined || this.#turns.waiting > 0;
   }
 
   #bounded(item: ActivityWorkItem, result: HistoryEvent): HistoryEvent {
@@ -149,7 +169,8 @@ export class Activities {
     const { incarnation } = live.record;
     const item = { key: `result:${generation}:task:${taskId}`, bytes: marshalEnvelope(envelope), visibleAt: undefined };
     const appended = await this.#context.ports.store.append(live.instanceId, (row) => {
-      const isCurrent = row !== undefined && row.incarnation === incarnation && readRecord(row).generation === generation;
+      const record = row === undefined ? undefined : readRecord(row);
+      const isCurrent = record !== undefined && record.incarnation === incarnation && record.generation === generation;
       return isCurrent ? { item, answer: undefined } : { answer: undefined };
     });
     if (appended.seq !== undefined) live.enqueue({ seq: appended.seq, envelope });
@@ -163,7 +184,9 @@ export class Activities {
     const { live, task } = found;
     task.lockedBy = undefined;
     task.controller = undefined;
-    if (reason instanceof NotRegisteredError) {
+    // It may have had a result that could not be made durable.
+    task.answered = false;
+    if (reason instanceof NotRegisteredError || reason instanceof NoWorkerError) {
       await this.#park(live, task, reason.message);
       return;
     }
@@ -182,7 +205,7 @@ export class Activities {
       pending.parkedReason = message;
       record.lastUpdatedAtMs = Math.max(record.lastUpdatedAtMs, this.#context.now);
       const row = this.#context.row(record, { inbox: live.inbox, outboxLength: live.outbox.length });
-      await this.#context.commit({ instanceId: live.instanceId, incarnation: record.incarnation, row });
+      await this.#context.commit(live, { row });
       live.record = record;
       this.#context.ports.signals.changed(live.instanceId);
       this.#context.rearm();

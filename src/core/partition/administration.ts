@@ -1,10 +1,11 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { clone, create, equals } from "@bufbuild/protobuf";
 import {
   InstanceCompletedError,
   InstanceExistsError,
   InstanceNotCompletedError,
   InstanceNotFoundError,
   InvalidArgumentError,
+  StorageError,
   WorkItemLockLostError,
 } from "../errors.ts";
 import { childIdsOf, forkForRerun, forkForRewind, pendingOf } from "../history/fork.ts";
@@ -15,7 +16,12 @@ import {
   OrchestrationStatus,
   type ParentInstanceInfo,
 } from "../protocol/gen/perdura/model/v1/history_pb.ts";
-import { type Envelope, EnvelopeSchema, type InstanceRecord, InstanceRecordSchema } from "../protocol/gen/perdura/model/v1/store_pb.ts";
+import {
+  type Envelope,
+  EnvelopeSchema,
+  type InstanceRecord,
+  InstanceRecordSchema,
+} from "../protocol/gen/perdura/model/v1/store_pb.ts";
 import { marshalEnvelope, marshalSegment, unmarshalEnvelope } from "../protocol/marshal.ts";
 import { statusName } from "../protocol/status.ts";
 import type { Activities } from "./activities.ts";
@@ -57,9 +63,27 @@ export class Administration {
     return record;
   }
 
+  /**
+   * Reads the record and what belongs to it. A turn that commits between the two reads may take away what the record speaks
+   * of; then both are read again.
+   *
+   * @throws {@link InstanceNotFoundError}, and what `read` throws.
+   */
+  async whole<T>(instanceId: string, read: (record: InstanceRecord) => Promise<T>): Promise<T> {
+    for (;;) {
+      const record = await this.record(instanceId);
+      try {
+        return await read(record);
+      } catch (error) {
+        const hasMovedOn = !equals(InstanceRecordSchema, record, await this.record(instanceId));
+        if (!(error instanceof StorageError && hasMovedOn)) throw error;
+      }
+    }
+  }
+
   /** The committed events of the current generation. @throws {@link InstanceNotFoundError}. */
-  async history(instanceId: string): Promise<readonly HistoryEvent[]> {
-    return new StoredHistory(this.#context.ports.store, await this.record(instanceId)).read();
+  history(instanceId: string): Promise<readonly HistoryEvent[]> {
+    return this.whole(instanceId, (record) => new StoredHistory(this.#context.ports.store, record).read());
   }
 
   /**
@@ -75,6 +99,9 @@ export class Administration {
 
   /** Deletes one instance. @throws {@link InstanceNotFoundError}, {@link InstanceNotCompletedError}. */
   async purgeOne(instanceId: string, options: Pick<PurgeOptions, "force">): Promise<void> {
+    if (this.#context.tenure === undefined && this.#context.ports.index === undefined) {
+      return this.#purgeAsGuest(instanceId, options);
+    }
     const live = await this.#context.table.get(instanceId);
     if (live === undefined || isPurged(live.record)) throw new InstanceNotFoundError(instanceId);
     await live.exclusive(async () => {
@@ -108,6 +135,17 @@ export class Administration {
       this.#context.ports.signals.changed(instanceId);
     });
     this.#deliveries.look(instanceId);
+  }
+
+  /** Purges without being the owner, which is told: its turns of the instance can no longer commit. */
+  async #purgeAsGuest(instanceId: string, options: Pick<PurgeOptions, "force">): Promise<void> {
+    const appended = await this.#context.ports.store.append(instanceId, (row) => {
+      const record = row === undefined ? undefined : readRecord(row);
+      if (record === undefined || isPurged(record)) throw new InstanceNotFoundError(instanceId);
+      if (!isEnded(record) && options.force !== true) throw new InstanceNotCompletedError(instanceId);
+      return { remove: true, answer: undefined };
+    });
+    this.#deliveries.noteAppended(appended, create(EnvelopeSchema, {}));
   }
 
   /** Accepts a rewind: it is carried out by the owner, as the instance's next step. */
@@ -187,7 +225,8 @@ export class Administration {
     }
     const record = await this.record(sourceInstanceId);
     if (!isEnded(record)) throw new InstanceNotCompletedError(sourceInstanceId);
-    if (record.parent !== undefined) throw new InvalidArgumentError(`'${sourceInstanceId}': cannot rerun from child-workflows`);
+    if (record.parent !== undefined)
+      throw new InvalidArgumentError(`'${sourceInstanceId}': cannot rerun from child-workflows`);
     const events = await new StoredHistory(this.#context.ports.store, record).read();
     const { history } = forkForRerun(events, request, newInstanceId, record.generation);
     return { instanceId: newInstanceId, history, generation: record.generation };
@@ -203,9 +242,10 @@ export class Administration {
     const { name, version, tags } = start.value;
     const own = executionStarted({ name, version, tags, instanceId, executionId }, now);
     if (own.eventType.case !== "executionStarted") return;
-    const previous = await this.#context.table.get(instanceId);
-    if (previous !== undefined && !isPurged(previous.record)) throw new InstanceExistsError(instanceId);
-    const record = newRecord(own.eventType.value, now, previous?.record);
+    const stored = await this.#context.ports.store.load(instanceId);
+    const previous = stored === undefined ? undefined : readRecord(stored.row);
+    if (previous !== undefined && !isPurged(previous)) throw new InstanceExistsError(instanceId);
+    const record = newRecord(own.eventType.value, now, previous);
     record.generation = run.generation;
     for (const event of history) applyEvent(record, event, 0);
     // Replay sees the ids of the run that it was cut from; messages and fences see its own.
@@ -223,6 +263,7 @@ export class Administration {
       throw error instanceof WorkItemLockLostError ? new InstanceExistsError(instanceId, { cause: error }) : error;
     }
     this.#context.table.forget(instanceId, new WorkItemLockLostError(`'${instanceId}' was created anew`));
+    if (this.#context.tenure === undefined) this.#context.ports.signals.appended(instanceId, true);
     this.#deliveries.look(instanceId);
   }
 
@@ -269,7 +310,7 @@ export class Administration {
       outboxLength: live.outbox.length + remote.length,
     });
     const inbox = parts.inbound.map((envelope) => ({ key: undefined, bytes: marshalEnvelope(envelope) }));
-    const done = await this.#context.commit({
+    const write: InstanceWrite = {
       instanceId: live.instanceId,
       incarnation: parts.isNew === true ? "" : record.incarnation,
       ...(parts.isNew === true ? { wipe: true } : {}),
@@ -278,8 +319,12 @@ export class Administration {
       consume: parts.consume,
       inbox,
       outboxAdd: remote.map((envelope) => ({ seq: envelope.seq, bytes: marshalEnvelope(envelope) })),
-      deliver: local.map((envelope) => ({ instanceId: envelope.targetInstanceId, decide: admitEnvelope(envelope, now) })),
-    });
+      deliver: local.map((envelope) => ({
+        instanceId: envelope.targetInstanceId,
+        decide: admitEnvelope(envelope, now),
+      })),
+    };
+    const done = await (parts.isNew === true ? this.#context.create(write) : this.#context.commit(write));
     live.record = record;
     inbox.forEach(({ bytes }, index) => {
       const seq = done.inboxSeqs[index];
@@ -315,7 +360,9 @@ function beginAgain(failed: InstanceRecord, nowMs: number): InstanceRecord {
 
 /** What events cannot say one by one: whether the instance is suspended at the end of them. */
 function settleRecord(record: InstanceRecord, history: readonly HistoryEvent[]): void {
-  const last = history.findLast(({ eventType }) => eventType.case === "executionSuspended" || eventType.case === "executionResumed");
+  const last = history.findLast(
+    ({ eventType }) => eventType.case === "executionSuspended" || eventType.case === "executionResumed",
+  );
   record.suspended = last?.eventType.case === "executionSuspended";
   if (record.suspended) record.status = OrchestrationStatus.SUSPENDED;
 }

@@ -23,14 +23,23 @@ import type { Admission, Decide, DeliveryOutcome, InstanceRow } from "./ports.ts
 import { isEnded, isPurged, newRecord, readRecord, rowOf } from "./record.ts";
 
 /** A start or an event as a client sends it. */
-export function clientEnvelope(instanceId: string, event: HistoryEvent, nowMs: number, idempotencyKey?: string): Envelope {
+export function clientEnvelope(
+  instanceId: string,
+  event: HistoryEvent,
+  nowMs: number,
+  idempotencyKey?: string,
+): Envelope {
   const envelope = create(EnvelopeSchema, { targetInstanceId: instanceId, event, createdAtMs: nowMs });
   if (idempotencyKey !== undefined) envelope.idempotencyKey = idempotencyKey;
   return envelope;
 }
 
 /** Decides on a client's start. */
-export function admitStart(start: HistoryEvent, options: CreateInstanceOptions, nowMs: number): Decide<"created" | "kept"> {
+export function admitStart(
+  start: HistoryEvent,
+  options: CreateInstanceOptions,
+  nowMs: number,
+): Decide<"created" | "kept"> {
   return (row) => {
     const current = existing(row);
     const payload = startOf(start);
@@ -186,7 +195,8 @@ function creation(
   idempotencyKey: string | undefined,
 ): Omit<Admission<never>, "answer"> {
   const payload = startOf(start);
-  const createdAtMs = start.timestamp === undefined ? nowMs : timestampToMs(start.timestamp);
+  // A sender whose clock is ahead does not create in the future: what is timed by the record would wait for that.
+  const createdAtMs = start.timestamp === undefined ? nowMs : Math.min(timestampToMs(start.timestamp), nowMs);
   const record = newRecord(payload, createdAtMs, replaced === undefined ? undefined : readRecord(replaced));
   if (idempotencyKey !== undefined) record.startKey = idempotencyKey;
   const envelope = clientEnvelope(record.instanceId, start, nowMs);

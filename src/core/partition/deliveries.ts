@@ -49,6 +49,11 @@ export class Deliveries {
   noteAppended(appended: Appended<unknown>, envelope: Envelope): void {
     const { instanceId, seq, created, repliedTo } = appended;
     const { table, ports } = this.#context;
+    if (this.#context.tenure === undefined) {
+      // The owner knows of its own appends; another client's it has to be told.
+      if (created || seq !== undefined) ports.signals.appended(instanceId, created);
+      if (repliedTo !== undefined) ports.signals.appended(repliedTo, false);
+    }
     if (created) {
       table.forget(instanceId, new WorkItemLockLostError(`'${instanceId}' was created anew`));
       this.look(instanceId);
@@ -145,7 +150,8 @@ export class Deliveries {
       const gone = new Set(delivered.map(({ seq }) => seq));
       const refusals = delivered.flatMap(({ envelope }, index) => {
         const outcome = outcomes[index];
-        const start = envelope.event?.eventType.case === "executionStarted" ? envelope.event.eventType.value : undefined;
+        const start =
+          envelope.event?.eventType.case === "executionStarted" ? envelope.event.eventType.value : undefined;
         if (outcome?.status !== "refused" || start?.parentInstance === undefined) return [];
         return [refusalReply(envelope, start.parentInstance, outcome.reason ?? "refused", now)];
       });
@@ -228,7 +234,10 @@ export class Deliveries {
     const failures = (this.#failures.get(key) ?? 0) + 1;
     this.#failures.set(key, failures);
     const delay = Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), MAX_RETRY_MS);
-    this.#context.options.logger.warn(`a message of '${live.instanceId}' was not delivered; next try in ${delay} ms`, error);
+    this.#context.options.logger.warn(
+      `a message of '${live.instanceId}' was not delivered; next try in ${delay} ms`,
+      error,
+    );
     this.#context.later(delay, () => this.pump(live));
   }
 }

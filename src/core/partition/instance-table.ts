@@ -81,7 +81,8 @@ export class InstanceTable {
     if (this.#live.size <= this.#limit) return;
     for (const [instanceId, live] of this.#live) {
       if (this.#live.size <= this.#limit) return;
-      if (instanceId !== except && live.isIdle && live.inbox.length === 0 && live.outbox.length === 0) this.#live.delete(instanceId);
+      if (instanceId !== except && live.isIdle && live.inbox.length === 0 && live.outbox.length === 0)
+        this.#live.delete(instanceId);
     }
   }
 }

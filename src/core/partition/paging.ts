@@ -47,7 +47,8 @@ export function matches(query: RowQuery, instanceId: string, row: InstanceSummar
   if (idPrefix !== undefined && !instanceId.startsWith(idPrefix)) return false;
   if (createdFrom !== undefined && row.createdAtMs < createdFrom) return false;
   if (createdTo !== undefined && row.createdAtMs >= createdTo) return false;
-  if (completedFrom !== undefined && !(row.completedAtMs !== undefined && row.completedAtMs >= completedFrom)) return false;
+  if (completedFrom !== undefined && !(row.completedAtMs !== undefined && row.completedAtMs >= completedFrom))
+    return false;
   if (completedTo !== undefined && !(row.completedAtMs !== undefined && row.completedAtMs < completedTo)) return false;
   return Object.entries(tags ?? {}).every(([key, value]) => row.tags[key] === value);
 }
@@ -75,7 +76,9 @@ function parseToken(token: string): { createdAtMs: number; instanceId: string } 
   const slash = token.indexOf("/");
   const createdAtMs = Number(token.slice(0, slash));
   if (slash <= 0 || !Number.isFinite(createdAtMs)) {
-    throw new InvalidArgumentError("the continuation token is not one of this hub: pass back what the page before gave");
+    throw new InvalidArgumentError(
+      "the continuation token is not one of this hub: pass back what the page before gave",
+    );
   }
   return { createdAtMs, instanceId: token.slice(slash + 1) };
 }

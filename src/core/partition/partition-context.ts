@@ -1,14 +1,19 @@
+import { WorkItemLockLostError } from "../errors.ts";
 import type { Logger } from "../hub/logger.ts";
+import { abandonDelayMs } from "../hub/work-item.ts";
+import type { InstanceRecord } from "../protocol/gen/perdura/model/v1/store_pb.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { InstanceTable } from "./instance-table.ts";
 import type { LiveInstance, QueuedEnvelope } from "./live-instance.ts";
-import type { InstanceRecord } from "../protocol/gen/perdura/model/v1/store_pb.ts";
 import type { CommittedWrite, InstanceRow, InstanceWrite, PartitionPorts, Tenure } from "./ports.ts";
-import { isEnded, isIndexDirty, rowOf } from "./record.ts";
+import { fenceOf, isEnded, isIndexDirty, rowOf } from "./record.ts";
 import { nextLookMs } from "./turn-selection.ts";
 
 /** How often an instance's host may die in a row with work of it in flight, unless an option says otherwise. */
 export const DEFAULT_MAX_DEATHS = 5;
+
+/** How long after a commit that was fenced off the instance is looked at again, in ms. */
+const LOOK_AFTER_LOSS_MS = 1000;
 
 /** How a partition behaves. All have defaults. */
 export interface PartitionOptions {
@@ -29,12 +34,17 @@ export interface QueuesAfter {
   readonly outboxLength: number;
 }
 
+/** A write of an instance, but for its address and its fence. */
+export type OwnWrite = Omit<InstanceWrite, "instanceId" | "incarnation">;
+
 /** What the parts of one partition share: ports, options, the instances in memory, and the way to commit. */
 export class PartitionContext {
   readonly ports: PartitionPorts;
   readonly options: PartitionOptions;
   readonly table: InstanceTable;
   readonly #commits: GroupCommit;
+  /** How often in a row the commits of an instance have failed. */
+  readonly #failures = new Map<string, number>();
   /** The right to write; absent while the partition does not run. */
   tenure: Tenure | undefined;
   /** Earliest times at which instances are to be looked at, for reasons that are not in the store. */
@@ -43,6 +53,10 @@ export class PartitionContext {
   consider: (live: LiveInstance) => void = () => undefined;
   /** Set by the partition: sets going whatever an instance that was just loaded has to do. */
   resume: (live: LiveInstance) => void = () => undefined;
+  /** Set by the partition: makes what waits for the instance's next commit durable without it. */
+  rescue: (live: LiveInstance) => Promise<void> = () => Promise.resolve();
+  /** Set by the partition: compares what is in memory of an instance with the store. */
+  resync: (instanceId: string) => void = () => undefined;
   /** Set by the partition: arms the scheduler anew. */
   rearm: () => void = () => undefined;
 
@@ -57,16 +71,51 @@ export class PartitionContext {
     return this.ports.clock.now();
   }
 
-  /** Commits one instance's write; concurrent ones share the batch. */
-  commit(write: InstanceWrite): Promise<CommittedWrite> {
-    return this.#commits.submit(write);
+  /**
+   * Commits a write of an instance that was planned on its record in memory; concurrent ones share the batch. When that
+   * fails, nobody knows what the store holds now: the instance in memory is worth nothing any more, and is loaded again.
+   */
+  async commit(live: LiveInstance, write: OwnWrite): Promise<CommittedWrite> {
+    const { instanceId } = live;
+    try {
+      const done = await this.#commits.submit({ instanceId, incarnation: fenceOf(live.record), ...write });
+      this.#failures.delete(instanceId);
+      return done;
+    } catch (error) {
+      await this.#distrust(live, write, error);
+      throw error;
+    }
+  }
+
+  async #distrust(live: LiveInstance, { deliver = [] }: OwnWrite, error: unknown): Promise<void> {
+    const { instanceId } = live;
+    const isLost = error instanceof WorkItemLockLostError;
+    // What waited for this commit is not to be lost with it.
+    if (!isLost) await this.rescue(live);
+    if (this.table.peek(instanceId) === live) this.table.forget(instanceId, error);
+    if (this.tenure === undefined) return;
+    const failures = (this.#failures.get(instanceId) ?? 0) + 1;
+    this.#failures.set(instanceId, failures);
+    // Not at once after a loss: a writer that has lost its right and has not heard of it yet would try without end.
+    const delay = isLost ? LOOK_AFTER_LOSS_MS : abandonDelayMs(failures - 1);
+    this.lookAt(instanceId, this.now + delay);
+    for (const { instanceId: target } of deliver) this.resync(target);
+  }
+
+  /** Commits the creation of an instance, which needs no ownership. */
+  async create(write: InstanceWrite): Promise<CommittedWrite> {
+    if (this.tenure !== undefined) return this.#commits.submit(write);
+    const [done] = await this.ports.store.commit({ epoch: undefined, writes: [write] });
+    return done ?? { deliveries: [], inboxSeqs: [] };
   }
 
   /**
-   * The row of a record as it stands with the given queues: whether there is unfinished work, and when to look at it.
+   * The row of a record that is to be committed, with the queues as they will be then: whether there is unfinished work, and
+   * when to look at it. The record gets its next revision.
    */
   row(record: InstanceRecord, queues: QueuesAfter): InstanceRow {
     const { now } = this;
+    record.revision++;
     const parkedUntil = parkedRetryMs(record);
     const isRunnable =
       parkedUntil === undefined &&

@@ -23,6 +23,7 @@ import { purgeRecursively } from "../hub/purge.ts";
 import type { InstanceIdPage, InstancePage, InstanceQuery } from "../hub/query.ts";
 import { restartInstance } from "../hub/restart.ts";
 import type { ActivityWorkItem, OrchestrationWorkItem } from "../hub/work-item.ts";
+import { checkEventPayload, checkIdempotencyKey, checkInstanceId, checkName } from "../limits.ts";
 import type {
   ActivityRequest,
   ActivityResponse,
@@ -30,22 +31,29 @@ import type {
   OrchestratorRequest,
   OrchestratorResponse,
 } from "../protocol/gen/perdura/model/v1/history_pb.ts";
-import { type Envelope, type InstanceRecord, InstanceRecordSchema, ParkedSchema } from "../protocol/gen/perdura/model/v1/store_pb.ts";
+import {
+  type Envelope,
+  type InstanceRecord,
+  InstanceRecordSchema,
+  ParkedSchema,
+} from "../protocol/gen/perdura/model/v1/store_pb.ts";
 import { unmarshalEnvelope } from "../protocol/marshal.ts";
 import { Activities } from "./activities.ts";
-import { type AdoptedRun, Administration } from "./administration.ts";
+import { Administration, type AdoptedRun } from "./administration.ts";
 import { admitEvent, admitStart, clientEnvelope } from "./admission.ts";
 import { Deliveries } from "./deliveries.ts";
-import { checkEventPayload, checkIdempotencyKey, checkInstanceId, checkName } from "../limits.ts";
 import type { LiveInstance } from "./live-instance.ts";
 import { type InstancePayloads, metadataOf, payloadsOf } from "./metadata-of.ts";
+import { pageToken, rowQueryOf } from "./paging.ts";
 import { CRASH_LOOP, PartitionContext, type PartitionOptions } from "./partition-context.ts";
 import type { DeliveryOutcome, PartitionPorts } from "./ports.ts";
-import { pageToken, rowQueryOf } from "./paging.ts";
 import { isEnded, isPurged, readRecord } from "./record.ts";
 import { LocalRendezvous } from "./rendezvous.ts";
 import { readSegment } from "./stored-history.ts";
 import { Turns } from "./turns.ts";
+
+/** How many instances are loaded at once on a cold start. */
+const MAX_COLD_LOOKS = 64;
 
 /** Some segments of a history. */
 export interface HistorySegments {
@@ -180,15 +188,23 @@ export class Partition implements Backend {
     for (const instanceId of soon) context.soon.delete(instanceId);
     try {
       const due = await context.ports.store.due(now, isColdStart);
-      for (const instanceId of new Set([...soon, ...due])) {
-        if (isColdStart) await this.#coldLook(instanceId);
-        else this.#deliveries.look(instanceId);
-      }
+      const ids = [...new Set([...soon, ...due])];
+      if (isColdStart) await this.#coldLooks(ids);
+      else for (const instanceId of ids) this.#deliveries.look(instanceId);
     } catch (error) {
       context.options.logger.error("the store cannot say what is due; asked again later", error);
       context.later(1000, () => void this.#wake(isColdStart));
     }
     this.#rearm();
+  }
+
+  /** Several at once, so that what they read and note shares transactions; few enough that the first ones run soon. */
+  async #coldLooks(instanceIds: readonly string[]): Promise<void> {
+    const left = instanceIds[Symbol.iterator]();
+    const look = async (): Promise<void> => {
+      for (const instanceId of left) await this.#coldLook(instanceId);
+    };
+    await Promise.all(Array.from({ length: MAX_COLD_LOOKS }, look));
   }
 
   /**
@@ -280,7 +296,6 @@ export class Partition implements Backend {
     const appended = await ports.store.append(instanceId, admitStart(start, options, now));
     if (!appended.created) return;
     this.#deliveries.noteAppended(appended, clientEnvelope(instanceId, start, now));
-    this.#tellOwner(instanceId, true);
   }
 
   async addNewOrchestrationEvent(
@@ -298,12 +313,6 @@ export class Partition implements Backend {
     const { idempotencyKey } = options;
     const appended = await ports.store.append(instanceId, admitEvent(instanceId, event, now, idempotencyKey));
     this.#deliveries.noteAppended(appended, clientEnvelope(instanceId, event, now, idempotencyKey));
-    if (appended.seq !== undefined) this.#tellOwner(instanceId, false);
-  }
-
-  /** The owner knows of its own appends; another client's it has to be told. */
-  #tellOwner(instanceId: string, replaced: boolean): void {
-    if (this.#context.tenure === undefined) this.#context.ports.signals.appended(instanceId, replaced);
   }
 
   /** Takes messages from another partition: see {@link Deliveries.receive}. */
@@ -377,8 +386,8 @@ export class Partition implements Backend {
     options: { readonly fetchPayloads?: boolean } = {},
   ): Promise<OrchestrationMetadata> {
     await this.#ready();
-    const record = await this.#administration.record(instanceId);
-    return metadataOf(record, options.fetchPayloads === false ? undefined : await this.#payloads(record));
+    if (options.fetchPayloads === false) return metadataOf(await this.#administration.record(instanceId));
+    return this.#administration.whole(instanceId, async (record) => metadataOf(record, await this.#payloads(record)));
   }
 
   /** The input is in the first segment, the output of an ended instance in the last. */
@@ -405,7 +414,7 @@ export class Partition implements Backend {
     const { signals } = this.#context.ports;
     let changed = (): void => undefined;
     const unsubscribe = signals.onChanged((id) => {
-      if (id === instanceId) changed();
+      if (id === undefined || id === instanceId) changed();
     });
     const onAbort = (): void => changed();
     signal?.addEventListener("abort", onAbort);
@@ -501,7 +510,6 @@ export class Partition implements Backend {
   async rewind(instanceId: string, reason?: string): Promise<void> {
     await this.#ready();
     await this.#administration.requestRewind(instanceId, reason);
-    this.#tellOwner(instanceId, false);
   }
 
   async rerunWorkflowFromEvent(request: RerunRequest): Promise<string> {

@@ -32,7 +32,10 @@ export interface InstanceSummary {
 /** An instance's row. */
 export interface InstanceRow {
   readonly instanceId: string;
-  /** Changes whenever the id is created anew: a turn of the former run cannot commit. */
+  /**
+   * Changes whenever the id is created anew, and with every commit that writes the row: what was planned on another state
+   * cannot commit. Opaque to the store, which only compares.
+   */
   readonly incarnation: string;
   /** A marshalled InstanceRecord. */
   readonly record: Uint8Array;
@@ -65,9 +68,15 @@ export interface Admission<T> {
   /** Create the instance, or replace it: with `wipe`, its history and inbox go first. Its outbox stays: others wait for it. */
   readonly row?: InstanceRow & { readonly wipe: boolean };
   /** An event for the inbox. Where the inbox holds an item of the same key, nothing is added. */
-  readonly item?: { readonly key: string | undefined; readonly bytes: Uint8Array; readonly visibleAt: number | undefined };
+  readonly item?: {
+    readonly key: string | undefined;
+    readonly bytes: Uint8Array;
+    readonly visibleAt: number | undefined;
+  };
   /** An event for another instance's inbox, in the same transaction: the answer to a refused start. */
   readonly reply?: { readonly instanceId: string; readonly key: string; readonly bytes: Uint8Array };
+  /** Delete all that is stored of the instance: the purge of one that no turn will touch again. */
+  readonly remove?: boolean;
   /** Handed back to the caller. */
   readonly answer: T;
 }
@@ -81,7 +90,7 @@ export interface Appended<T> {
   readonly answer: T;
   /** The item's place in the inbox; absent when none was added. */
   readonly seq?: number;
-  /** The instance was created, or replaced. */
+  /** The instance was created, replaced or removed. */
   readonly created: boolean;
   /** The instance whose inbox the reply went to. */
   readonly repliedTo?: string;
@@ -110,6 +119,8 @@ export interface InstanceWrite {
   readonly inbox?: readonly { readonly key: string | undefined; readonly bytes: Uint8Array }[];
   readonly outboxAdd?: readonly StoredItem[];
   readonly outboxRemove?: readonly number[];
+  /** The write schedules activities: they begin once it is durable. */
+  readonly schedulesWork?: boolean;
   /** Messages to instances of this partition, delivered in the same transaction, in order. */
   readonly deliver?: readonly { readonly instanceId: string; readonly decide: Decide<DeliveryOutcome> }[];
 }
@@ -127,8 +138,11 @@ export interface DeliveryOutcome {
 
 /** An atomic batch. */
 export interface Commit {
-  /** The owner's epoch: when the store has seen a later one, nothing is stored. */
-  readonly epoch: number;
+  /**
+   * The owner's epoch: when the store has seen a later one, nothing is stored. `undefined`: from a client that is not the
+   * owner; it may only create instances, so that every member's incarnation must be the empty text.
+   */
+  readonly epoch: number | undefined;
   readonly writes: readonly InstanceWrite[];
 }
 
@@ -204,12 +218,18 @@ export interface Ownership {
 
 /** Carries news between the clients and the owner of a partition. It may lose news; the store is the truth. */
 export interface Signals {
+  /**
+   * News can get lost, say because its sender dies between the append and the word of it: the owner then looks into the
+   * store from time to time. Absent where whoever appends is the owner.
+   */
+  readonly mayLose?: boolean;
   /** Tells the owner that an inbox has grown. `replaced`: the instance was created anew. */
   appended(instanceId: string, replaced: boolean): void;
   onAppended(listener: (instanceId: string, replaced: boolean) => void): () => void;
   /** Tells watchers that an instance has changed. */
   changed(instanceId: string): void;
-  onChanged(listener: (instanceId: string) => void): () => void;
+  /** The listener is given `undefined` when news may have been lost: any instance may have changed. */
+  onChanged(listener: (instanceId: string | undefined) => void): () => void;
 }
 
 /** Wakes the partition at a time. */

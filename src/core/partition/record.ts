@@ -1,7 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { FormatTooNewError } from "../errors.ts";
 import type { ResultKey } from "../history/dedup.ts";
-import { marshalRecord, unmarshalRecord } from "../protocol/marshal.ts";
 import {
   type ExecutionStartedEvent,
   ExecutionStartedEventSchema,
@@ -9,6 +8,7 @@ import {
   OrchestrationStatus,
 } from "../protocol/gen/perdura/model/v1/history_pb.ts";
 import { type InstanceRecord, InstanceRecordSchema } from "../protocol/gen/perdura/model/v1/store_pb.ts";
+import { marshalRecord, unmarshalRecord } from "../protocol/marshal.ts";
 import { isTerminal, statusName } from "../protocol/status.ts";
 import { timestampToMs, timestampToMsCeil } from "../protocol/timestamp.ts";
 import type { InstanceRow, InstanceSummary } from "./ports.ts";
@@ -34,7 +34,11 @@ export function isEnded(record: InstanceRecord): boolean {
 }
 
 /** The record of an instance that has been accepted and not run. `version` continues a former incarnation's. */
-export function newRecord(start: ExecutionStartedEvent, createdAtMs: number, previous?: InstanceRecord): InstanceRecord {
+export function newRecord(
+  start: ExecutionStartedEvent,
+  createdAtMs: number,
+  previous?: InstanceRecord,
+): InstanceRecord {
   const executionId = start.orchestrationInstance?.executionId ?? "";
   const record = create(InstanceRecordSchema, {
     formatVersion: FORMAT_VERSION,
@@ -94,6 +98,15 @@ export function nextTimerMs(record: InstanceRecord): number | undefined {
   return earliest;
 }
 
+/**
+ * Names the state of an instance's row: another with every commit that writes the row, and with every new run of the id. A
+ * write that was planned on another state cannot commit: not of a former run, and not a second time, when nobody knows
+ * whether it took effect the first time.
+ */
+export function fenceOf({ incarnation, revision }: InstanceRecord): string {
+  return revision === 0 ? incarnation : `${incarnation}/${revision}`;
+}
+
 /** Builds the row of a record. */
 export function rowOf(
   record: InstanceRecord,
@@ -101,7 +114,7 @@ export function rowOf(
 ): InstanceRow {
   return {
     instanceId: record.instanceId,
-    incarnation: record.incarnation,
+    incarnation: fenceOf(record),
     record: marshalRecord(record),
     summary: summaryOf(record),
     unfinished: attention.unfinished,

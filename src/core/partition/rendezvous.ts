@@ -73,7 +73,10 @@ export class LocalRendezvous implements Rendezvous {
     waiter.reject(new TaskCancelledError("task was cancelled"));
   }
 
-  waitForOrchestratorCompletion(request: OrchestratorRequest, options: WaitOptions = {}): Promise<OrchestratorResponse> {
+  waitForOrchestratorCompletion(
+    request: OrchestratorRequest,
+    options: WaitOptions = {},
+  ): Promise<OrchestratorResponse> {
     return this.#turns.wait(request.instanceId, options);
   }
 

@@ -23,7 +23,8 @@ export interface TurnSelection {
  */
 export function selectTurn(live: LiveInstance, nowMs: number): TurnSelection | undefined {
   const awaitsStart = live.record.historyLength === 0;
-  const isTerminated = awaitsStart && live.inbox.some(({ envelope }) => kindOf(envelope.event) === "executionTerminated");
+  const isTerminated =
+    awaitsStart && live.inbox.some(({ envelope }) => kindOf(envelope.event) === "executionTerminated");
   const visible = live.inbox.filter(
     ({ envelope }) => isTerminated || envelope.visibleAtMs === undefined || envelope.visibleAtMs <= nowMs,
   );

@@ -1,9 +1,10 @@
 import { clone, create } from "@bufbuild/protobuf";
 import { InvalidArgumentError, WorkItemLockLostError } from "../errors.ts";
 import { ResolvedResults } from "../history/dedup.ts";
-import { OrchestrationRuntimeState } from "../history/runtime-state.ts";
 import type { ParkedTurn } from "../history/orchestrator-answer.ts";
+import { OrchestrationRuntimeState } from "../history/runtime-state.ts";
 import { OrchestrationWorkItem } from "../hub/work-item.ts";
+import { checkInstanceId } from "../limits.ts";
 import {
   type ExecutionCompletedEvent,
   ExecutionCompletedEventSchema,
@@ -17,12 +18,11 @@ import {
   ParkedSchema,
 } from "../protocol/gen/perdura/model/v1/store_pb.ts";
 import { marshalEnvelope } from "../protocol/marshal.ts";
-import type { Activities } from "./activities.ts";
+import type { Activities, ResultTaker } from "./activities.ts";
 import { admitEnvelope, refusal } from "./admission.ts";
 import type { Deliveries } from "./deliveries.ts";
-import { checkInstanceId } from "../limits.ts";
-import type { LiveInstance, OpenTurn, StagedResult } from "./live-instance.ts";
-import { parkedRetryMs, type PartitionContext } from "./partition-context.ts";
+import type { LiveInstance, OpenTurn } from "./live-instance.ts";
+import { type PartitionContext, parkedRetryMs } from "./partition-context.ts";
 import type { Decide, DeliveryOutcome } from "./ports.ts";
 import { isEnded, pendingKeys, startEventOf } from "./record.ts";
 import { StoredHistory } from "./stored-history.ts";
@@ -30,11 +30,14 @@ import { planTurn } from "./turn-plan.ts";
 import { nextLookMs, selectTurn } from "./turn-selection.ts";
 import { WorkQueue } from "./work-queue.ts";
 
+/** How long after a commit that was fenced off the instance is looked at again, in ms. */
+const LOOK_AFTER_LOSS_MS = 1000;
+
 /** At most this many hops are made to let parallel activities join one turn. */
 const MAX_JOIN_HOPS = 64;
 
 /** Hands out turns and commits them: one turn of an instance at a time, one atomic batch each. */
-export class Turns {
+export class Turns implements ResultTaker {
   readonly queue: WorkQueue<string, OrchestrationWorkItem>;
   readonly #context: PartitionContext;
   readonly #activities: () => Activities;
@@ -63,6 +66,11 @@ export class Turns {
     this.queue.onOrphan = (_instanceId, item) => {
       void this.abandon(item).catch(() => undefined);
     };
+  }
+
+  /** How many workers wait for a turn. */
+  get waiting(): number {
+    return this.queue.waiting;
   }
 
   /** Offers the instance's next turn when it has one that can run now. */
@@ -144,22 +152,23 @@ export class Turns {
   async complete(item: OrchestrationWorkItem): Promise<void> {
     const { live, turn } = this.#open(item);
     const { state } = item;
-    if (state === undefined) throw new InvalidArgumentError("the work item has no state: process it before completing it");
+    if (state === undefined)
+      throw new InvalidArgumentError("the work item has no state: process it before completing it");
     await live.exclusive(async () => {
       this.#open(item);
       if (state.parked === undefined) await this.#commit(live, turn, state);
-      else await this.#park(live, turn, state.parked);
+      else await this.#park(live, state.parked);
     });
   }
 
   /** Hands a turn back, to come again after a delay that grows. @throws {@link WorkItemLockLostError}. */
   async abandon(item: OrchestrationWorkItem): Promise<void> {
-    const { live, turn } = this.#open(item);
+    const { live } = this.#open(item);
     live.turn = undefined;
     live.turnRetries++;
     const delay = item.abandonDelay;
     if (delay > 0) live.notBefore = this.#context.now + delay;
-    await this.#flush(live, turn.staged);
+    await this.#flush(live);
     this.consider(live);
   }
 
@@ -186,13 +195,12 @@ export class Turns {
       outboxLength: live.outbox.length + routes.remote.length,
     });
     const done = await this.#guarded(live, () =>
-      context.commit({
-        instanceId: live.instanceId,
-        incarnation: live.record.incarnation,
+      context.commit(live, {
         row,
         history: plan.history,
         consume: [...consumed],
         inbox: inboxAdds.map((envelope) => ({ key: undefined, bytes: marshalEnvelope(envelope) })),
+        schedulesWork: state.pendingTasks.length > 0,
         outboxAdd: routes.remote.map((envelope) => ({ seq: envelope.seq, bytes: marshalEnvelope(envelope) })),
         deliver: routes.local.map((envelope) => ({
           instanceId: envelope.targetInstanceId,
@@ -229,7 +237,7 @@ export class Turns {
   }
 
   /** The turn could not run for want of code: it stays in the inbox, and the instance says so. */
-  async #park(live: LiveInstance, turn: OpenTurn, reason: ParkedTurn): Promise<void> {
+  async #park(live: LiveInstance, reason: ParkedTurn): Promise<void> {
     const { now } = this.#context;
     const record = clone(InstanceRecordSchema, live.record);
     record.parked = create(ParkedSchema, {
@@ -238,9 +246,11 @@ export class Turns {
       sinceMs: record.parked?.sinceMs ?? now,
       attempts: (record.parked?.attempts ?? 0) + 1,
     });
-    await this.#flush(live, turn.staged);
+    await this.#flush(live);
     await this.saveStalled(live, record);
     this.#closeTurn(live);
+    // What was staged meanwhile has no turn to wait for either.
+    await this.#flush(live);
     // What arrived while the turn was open may be the very thing that un-parks it.
     this.consider(live);
   }
@@ -272,17 +282,16 @@ export class Turns {
     } catch (error) {
       if (error instanceof WorkItemLockLostError) {
         this.#context.table.forget(live.instanceId, error);
-        this.#deliveries().look(live.instanceId);
+        // Not at once: a writer that has lost its right and has not heard of it yet would try without end.
+        this.#context.lookAt(live.instanceId, this.#context.now + LOOK_AFTER_LOSS_MS);
       }
       throw error;
     }
   }
 
-  /** Makes staged results durable without their turn. */
-  async #flush(live: LiveInstance, staged: readonly StagedResult[]): Promise<void> {
-    for (const result of staged) {
-      const at = live.staged.indexOf(result);
-      if (at >= 0) live.staged.splice(at, 1);
+  /** Makes staged results durable without a turn. */
+  async #flush(live: LiveInstance): Promise<void> {
+    for (let result = live.staged.shift(); result !== undefined; result = live.staged.shift()) {
       try {
         await this.#activities().appendResult(live, result.taskId, result.generation, result.event);
         result.resolve();

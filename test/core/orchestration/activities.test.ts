@@ -3,11 +3,11 @@ import { AbortedError, NotRegisteredError } from "../../../src/core/errors.ts";
 import { silentLogger } from "../../../src/core/hub/logger.ts";
 import type { ActivityContext } from "../../../src/core/orchestration/activity-context.ts";
 import { hostTimers } from "../../../src/core/orchestration/activity-runner.ts";
+import type { ActivityFunction } from "../../../src/core/orchestration/context.ts";
 import {
   InProcessExecutor,
   type InProcessExecutorOptions,
 } from "../../../src/core/orchestration/in-process-executor.ts";
-import type { ActivityFunction } from "../../../src/core/orchestration/references.ts";
 import { TaskRegistry } from "../../../src/core/orchestration/registry.ts";
 import { NonRetriableError } from "../../../src/core/orchestration/task-failed-error.ts";
 import { type TaskScheduledFields, taskScheduled } from "../../../src/core/protocol/events.ts";

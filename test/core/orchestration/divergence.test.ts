@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { OrchestrationContext } from "../../../src/core/orchestration/context.ts";
-import type { OrchestratorFunction } from "../../../src/core/orchestration/references.ts";
+import type { OrchestrationContext, OrchestratorFunction } from "../../../src/core/orchestration/context.ts";
 import { done, failed, fired, Instance, raised, resumed, suspended, terminated } from "./turns.ts";
 
 type Code = OrchestratorFunction<never, unknown>;

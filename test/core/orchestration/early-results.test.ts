@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { silentLogger } from "../../../src/core/hub/logger.ts";
-import type { OrchestratorFunction } from "../../../src/core/orchestration/references.ts";
+import type { OrchestratorFunction } from "../../../src/core/orchestration/context.ts";
 import { taskScheduled } from "../../../src/core/protocol/events.ts";
 import type { HistoryEvent } from "../../../src/core/protocol/gen/perdura/model/v1/history_pb.ts";
 import {

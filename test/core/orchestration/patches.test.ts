@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { OrchestratorFunction } from "../../../src/core/orchestration/references.ts";
+import type { OrchestratorFunction } from "../../../src/core/orchestration/context.ts";
 import { done, Instance, resumed, suspended, WAYS } from "./turns.ts";
 
 describe.each(WAYS)("patches, orchestrators $way", ({ cacheSize }) => {

@@ -1,14 +1,12 @@
 import { describe, expect, expectTypeOf, it, vi } from "vitest";
 import { AlreadyRegisteredError, InvalidArgumentError } from "../../../src/core/errors.ts";
-import type { OrchestrationContext } from "../../../src/core/orchestration/context.ts";
+import type {
+  ActivityReference,
+  OrchestrationContext,
+  OrchestratorReference,
+} from "../../../src/core/orchestration/context.ts";
 import type { EventResult } from "../../../src/core/orchestration/external-events.ts";
-import {
-  type ActivityReference,
-  defineActivity,
-  defineEvent,
-  defineOrchestrator,
-  type OrchestratorReference,
-} from "../../../src/core/orchestration/references.ts";
+import { defineActivity, defineEvent, defineOrchestrator } from "../../../src/core/orchestration/references.ts";
 import { TaskRegistry } from "../../../src/core/orchestration/registry.ts";
 import type { Task } from "../../../src/core/orchestration/task.ts";
 

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { OrchestrationContext } from "../../../src/core/orchestration/context.ts";
-import type { OrchestratorFunction } from "../../../src/core/orchestration/references.ts";
+import type { OrchestrationContext, OrchestratorFunction } from "../../../src/core/orchestration/context.ts";
 import type { CompletedTask, Task } from "../../../src/core/orchestration/task.ts";
 import type { HistoryEvent } from "../../../src/core/protocol/gen/perdura/model/v1/history_pb.ts";
 import {

@@ -5,11 +5,11 @@
 import { historyOf } from "../../../src/core/history/history-view.ts";
 import type { OrchestratorAnswer } from "../../../src/core/history/orchestrator-answer.ts";
 import { silentLogger } from "../../../src/core/hub/logger.ts";
+import type { OrchestratorFunction } from "../../../src/core/orchestration/context.ts";
 import {
   InProcessExecutor,
   type InProcessExecutorOptions,
 } from "../../../src/core/orchestration/in-process-executor.ts";
-import type { OrchestratorFunction } from "../../../src/core/orchestration/references.ts";
 import { TaskRegistry } from "../../../src/core/orchestration/registry.ts";
 import {
   eventRaised,

@@ -1,5 +1,10 @@
 /** A Worker with orchestrations of every kind of pending work, for tests that kill its workerd. */
-import { HubIndexObject, orchestrationObject, type TaskHubBindings, taskHubClient } from "../../../src/backends/durable-object/index.ts";
+import {
+  HubIndexObject,
+  orchestrationObject,
+  type TaskHubBindings,
+  taskHubClient,
+} from "../../../src/backends/durable-object/index.ts";
 import { defineActivity, defineOrchestrator, TaskRegistry } from "../../../src/core/index.ts";
 
 export { HubIndexObject };
@@ -58,7 +63,17 @@ const collector = defineOrchestrator("collector", async (ctx, count: number) => 
 });
 
 export const OrchestrationObject = orchestrationObject({
-  registry: new TaskRegistry().add(slowPlusOne, chain, generatorChain, crowd, family, naps, generations, relay, collector),
+  registry: new TaskRegistry().add(
+    slowPlusOne,
+    chain,
+    generatorChain,
+    crowd,
+    family,
+    naps,
+    generations,
+    relay,
+    collector,
+  ),
   maxDeaths: 20,
 });
 
@@ -69,7 +84,9 @@ export default {
     const id = searchParams.get("id") ?? "";
     switch (pathname) {
       case "/start":
-        await client.scheduleNewOrchestration(searchParams.get("name") ?? "", Number(searchParams.get("input")), { instanceId: id });
+        await client.scheduleNewOrchestration(searchParams.get("name") ?? "", Number(searchParams.get("input")), {
+          instanceId: id,
+        });
         return Response.json({});
       case "/list":
         return Response.json(await client.queryInstances({ pageSize: 1000 }));
