@@ -1,12 +1,18 @@
 import { DurableObject } from "cloudflare:workers";
 import { fromBinary } from "@bufbuild/protobuf";
 import type { InstanceQuery } from "../../core/hub/query.ts";
-import { rowQueryOf, tokenAt } from "../../core/partition/paging.ts";
+import { readPage, rowQueryOf } from "../../core/partition/paging.ts";
 import type { RowQuery } from "../../core/partition/ports.ts";
 import { type IndexEntry, IndexEntrySchema } from "../../core/protocol/gen/perdura/model/v1/store_pb.ts";
 import { statusFromName, statusName } from "../../core/protocol/status.ts";
 import type { HubIndexRpc, IndexPage } from "./bindings.ts";
 import { answer, type RpcAnswer } from "./rpc.ts";
+
+interface EntryRow extends Record<string, SqlStorageValue> {
+  entry: ArrayBuffer;
+  created_at: number;
+  instance_id: string;
+}
 
 /** How long a deleted instance is remembered, so that late news of it do not bring it back, in ms. */
 const DELETED_KEPT_MS = 3_600_000;
@@ -85,15 +91,16 @@ export class HubIndexObject extends DurableObject implements HubIndexRpc {
 
   query(query: InstanceQuery): Promise<RpcAnswer<IndexPage>> {
     return answer(async () => {
-      const rowQuery = rowQueryOf(query);
-      const { text, values } = selectOf(rowQuery);
-      const rows = this.#sql
-        .exec<{ entry: ArrayBuffer; created_at: number; instance_id: string }>(text, ...values)
-        .toArray();
+      const { rows, token } = await readPage(
+        rowQueryOf(query),
+        (rowQuery) => {
+          const { text, values } = selectOf(rowQuery);
+          return this.#sql.exec<EntryRow>(text, ...values).toArray();
+        },
+        ({ created_at, instance_id }) => ({ createdAtMs: created_at, instanceId: instance_id }),
+      );
       const entries = rows.map(({ entry }) => new Uint8Array(entry));
-      const last = rows.at(-1);
-      if (last === undefined || rows.length < rowQuery.limit) return { entries };
-      return { entries, continuationToken: tokenAt(last.created_at, last.instance_id) };
+      return token === undefined ? { entries } : { entries, continuationToken: token };
     });
   }
 }

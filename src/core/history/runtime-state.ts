@@ -47,6 +47,8 @@ export interface RuntimeStateSnapshot {
   readonly completedTimeMs: number | undefined;
   /** The instance was parked when the turn was handed out. */
   readonly wasParked?: boolean;
+  /** A termination has been passed on to the children before. */
+  readonly hasCascaded?: boolean;
   /** Who ran the generation's first turn. */
   readonly pinned?: { readonly runner: Runner; readonly dialect: Dialect };
 }
@@ -93,6 +95,8 @@ export class OrchestrationRuntimeState {
   parked: ParkedTurn | undefined;
   /** The instance was parked before this turn. */
   readonly wasParked: boolean;
+  /** A termination has been passed on to the children. */
+  hasCascaded: boolean;
   /** Who runs the generation: pinned by its first turn. */
   pinned: { readonly runner: Runner; readonly dialect: Dialect } | undefined;
   #resolved: ResolvedResults;
@@ -111,6 +115,7 @@ export class OrchestrationRuntimeState {
     this.lastTurnTimeMs = snapshot.lastTurnTimeMs ?? 0;
     this.completedTimeMs = snapshot.completedTimeMs;
     this.wasParked = snapshot.wasParked ?? false;
+    this.hasCascaded = snapshot.hasCascaded ?? false;
     this.pinned = snapshot.pinned;
   }
 

@@ -76,7 +76,7 @@ class OrchestrationProcessor implements TaskProcessor<OrchestrationWorkItem> {
     } else if (this.#addEvents(item, state)) {
       await this.#execute(item, state, terminate);
     }
-    if (terminate?.recurse === true && state.isCompleted) await this.#cascade(state, terminate);
+    if (terminate?.recurse === true && state.isCompleted && !state.hasCascaded) await this.#cascade(state, terminate);
   }
 
   async completeWorkItem(item: OrchestrationWorkItem): Promise<void> {
@@ -187,6 +187,7 @@ class OrchestrationProcessor implements TaskProcessor<OrchestrationWorkItem> {
 
   /** Terminates the sub-orchestrations of a terminated instance, with messages of the same commit. */
   async #cascade(state: OrchestrationRuntimeState, terminate: ExecutionTerminatedEvent): Promise<void> {
+    state.hasCascaded = true;
     const events = [...(await state.oldEvents.read()), ...state.newEvents];
     for (const targetInstanceId of childIdsOf(events)) {
       const event = executionTerminated({ input: terminate.input, recurse: true }, this.#turnTime(state));

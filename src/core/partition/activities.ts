@@ -95,6 +95,7 @@ export class Activities {
     } catch (error) {
       this.#context.options.logger.error(`the activity ${taskId} of '${instanceId}' cannot be read`, error);
       task.lockedBy = undefined;
+      this.#context.later(READ_RETRY_MS, () => this.#offer(live, task));
       return undefined;
     }
     return new ActivityWorkItem({
@@ -168,7 +169,7 @@ export class Activities {
     envelope.generation = generation;
     const { incarnation } = live.record;
     const item = { key: `result:${generation}:task:${taskId}`, bytes: marshalEnvelope(envelope), visibleAt: undefined };
-    const appended = await this.#context.ports.store.append(live.instanceId, (row) => {
+    const appended = await this.#context.append(live.instanceId, (row) => {
       const record = row === undefined ? undefined : readRecord(row);
       const isCurrent = record !== undefined && record.incarnation === incarnation && record.generation === generation;
       return isCurrent ? { item, answer: undefined } : { answer: undefined };
@@ -223,6 +224,9 @@ export class Activities {
     return { live, task };
   }
 }
+
+/** How long after its event could not be read an activity is offered again, in ms. */
+const READ_RETRY_MS = 10_000;
 
 /** How long a parked activity waits before it is tried again by itself, in ms. */
 export const PARKED_TASK_RETRY_MS = 60_000;

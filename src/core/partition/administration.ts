@@ -8,6 +8,7 @@ import {
   StorageError,
   WorkItemLockLostError,
 } from "../errors.ts";
+import { resultKeyOf } from "../history/dedup.ts";
 import { childIdsOf, forkForRerun, forkForRewind, pendingOf } from "../history/fork.ts";
 import type { PurgeOptions, RerunRequest } from "../hub/backend.ts";
 import { executionRewound, executionStarted, orchestratorStarted } from "../protocol/events.ts";
@@ -25,12 +26,11 @@ import {
 import { marshalEnvelope, marshalSegment, unmarshalEnvelope } from "../protocol/marshal.ts";
 import { statusName } from "../protocol/status.ts";
 import type { Activities } from "./activities.ts";
-import { admitEnvelope, clientEnvelope } from "./admission.ts";
+import { admitEnvelope, clientEnvelope, neverThrowing } from "./admission.ts";
 import type { Deliveries } from "./deliveries.ts";
 import { LiveInstance } from "./live-instance.ts";
 import { newExecutionId } from "./new-execution-id.ts";
-import type { PartitionContext } from "./partition-context.ts";
-import type { InstanceWrite } from "./ports.ts";
+import type { OwnWrite, PartitionContext } from "./partition-context.ts";
 import { FORMAT_VERSION, isEnded, isPurged, newRecord, readRecord } from "./record.ts";
 import { StoredHistory } from "./stored-history.ts";
 import { applyEvent, envelopeOf, noteReceipts } from "./turn-plan.ts";
@@ -121,15 +121,15 @@ export class Administration {
         purgedAtMs: now,
         indexVersion: Math.max(now, current.indexVersion + 1),
         nextEnvelopeSeq: current.nextEnvelopeSeq,
+        revision: current.revision,
         ...(current.parent === undefined ? {} : { parent: current.parent }),
       });
-      const write: InstanceWrite = { instanceId, incarnation: current.incarnation, wipe: true };
       const needsTombstone = live.outbox.length > 0 || this.#context.ports.index !== undefined;
       if (needsTombstone) {
         const row = this.#context.row(record, { inbox: [], outboxLength: live.outbox.length });
-        await this.#context.commit({ ...write, row });
+        await this.#context.commit(live, { wipe: true, row });
       } else {
-        await this.#context.commit(write);
+        await this.#context.commit(live, { wipe: true });
       }
       this.#context.table.forget(instanceId, new WorkItemLockLostError(`'${instanceId}' was purged`));
       this.#context.ports.signals.changed(instanceId);
@@ -139,7 +139,7 @@ export class Administration {
 
   /** Purges without being the owner, which is told: its turns of the instance can no longer commit. */
   async #purgeAsGuest(instanceId: string, options: Pick<PurgeOptions, "force">): Promise<void> {
-    const appended = await this.#context.ports.store.append(instanceId, (row) => {
+    const appended = await this.#context.append(instanceId, (row) => {
       const record = row === undefined ? undefined : readRecord(row);
       if (record === undefined || isPurged(record)) throw new InstanceNotFoundError(instanceId);
       if (!isEnded(record) && options.force !== true) throw new InstanceNotCompletedError(instanceId);
@@ -152,7 +152,7 @@ export class Administration {
   async requestRewind(instanceId: string, reason: string | undefined): Promise<void> {
     const { now } = this.#context;
     const envelope = clientEnvelope(instanceId, executionRewound({ reason }, now), now);
-    const appended = await this.#context.ports.store.append(instanceId, (row) => {
+    const appended = await this.#context.append(instanceId, (row) => {
       const record = row === undefined ? undefined : readRecord(row);
       if (record === undefined || isPurged(record)) throw new InstanceNotFoundError(instanceId);
       if (!isEnded(record)) throw new InstanceNotCompletedError(instanceId);
@@ -172,14 +172,16 @@ export class Administration {
       const consume = requests.map(({ seq }) => seq);
       const rest = live.inbox.filter(({ seq }) => !consume.includes(seq));
       const { instanceId } = live;
-      const { incarnation } = live.record;
       if (live.record.status !== OrchestrationStatus.FAILED) {
-        const row = this.#context.row(live.record, { inbox: rest, outboxLength: live.outbox.length });
-        await this.#context.commit({ instanceId, incarnation, consume, row });
+        const record = clone(InstanceRecordSchema, live.record);
+        const row = this.#context.row(record, { inbox: rest, outboxLength: live.outbox.length });
+        await this.#context.commit(live, { consume, row });
+        live.record = record;
         live.dequeue(requests);
         return;
       }
-      const { now } = this.#context;
+      // Turn time does not go back, though the clock may have.
+      const now = Math.max(this.#context.now, live.record.lastTurnAtMs);
       const events = await new StoredHistory(this.#context.ports.store, live.record).read();
       const fork = forkForRewind(events);
       const record = beginAgain(live.record, now);
@@ -188,8 +190,10 @@ export class Administration {
       const marker = fork.history.length === 0 || first === undefined ? [] : [orchestratorStarted(now), first];
       const history = [...fork.history, ...marker];
       for (const event of history) applyEvent(record, event, 0);
-      const answered = new Set(fork.tasks.map(({ eventId }) => eventId));
-      record.tasks = record.tasks.filter(({ id }) => answered.has(id));
+      // What is run again, and what gets its result once more, is pending; the rest was cancelled.
+      const results = fork.inbound.flatMap((event) => resultKeyOf(event) ?? []);
+      const again = new Set([...fork.tasks.map(({ eventId }) => eventId), ...results.map(({ id }) => id)]);
+      record.tasks = record.tasks.filter(({ id }) => again.has(id));
       settleRecord(record, history);
       const messages = this.#rewindChildren(record, events, fork.failedChildren, first, now);
       const inbound = fork.inbound.map((event) =>
@@ -305,14 +309,12 @@ export class Administration {
     const append = history.length === 0 ? undefined : { segment: 0, bytes: marshalSegment(history) };
     record.historyBytes = append?.bytes.length ?? 0;
     const row = this.#context.row(record, {
-      inbox: live.inbox,
+      inbox: live.inbox.filter(({ seq }) => !parts.consume.includes(seq)),
       inboxGrows: parts.inbound.length > 0,
       outboxLength: live.outbox.length + remote.length,
     });
     const inbox = parts.inbound.map((envelope) => ({ key: undefined, bytes: marshalEnvelope(envelope) }));
-    const write: InstanceWrite = {
-      instanceId: live.instanceId,
-      incarnation: parts.isNew === true ? "" : record.incarnation,
+    const write: OwnWrite = {
       ...(parts.isNew === true ? { wipe: true } : {}),
       row,
       history: append === undefined ? { truncate: true } : { truncate: true, append },
@@ -321,10 +323,13 @@ export class Administration {
       outboxAdd: remote.map((envelope) => ({ seq: envelope.seq, bytes: marshalEnvelope(envelope) })),
       deliver: local.map((envelope) => ({
         instanceId: envelope.targetInstanceId,
-        decide: admitEnvelope(envelope, now),
+        decide: neverThrowing(admitEnvelope(envelope, now)),
       })),
     };
-    const done = await (parts.isNew === true ? this.#context.create(write) : this.#context.commit(write));
+    const { instanceId } = live;
+    const done = await (parts.isNew === true
+      ? this.#context.create({ instanceId, incarnation: "", ...write })
+      : this.#context.commit(live, write));
     live.record = record;
     inbox.forEach(({ bytes }, index) => {
       const seq = done.inboxSeqs[index];
@@ -352,6 +357,7 @@ function beginAgain(failed: InstanceRecord, nowMs: number): InstanceRecord {
   record.status = OrchestrationStatus.RUNNING;
   delete record.completedAtMs;
   delete record.parked;
+  record.cascaded = false;
   record.deaths = 0;
   record.lastUpdatedAtMs = nowMs;
   record.indexVersion = Math.max(nowMs, failed.indexVersion + 1);

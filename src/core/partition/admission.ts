@@ -3,7 +3,7 @@
  * them inside its transaction, so that any client can append without being the owner.
  */
 import { create } from "@bufbuild/protobuf";
-import { InstanceCompletedError, InstanceExistsError, InstanceNotFoundError } from "../errors.ts";
+import { HistoryDecodeError, InstanceCompletedError, InstanceExistsError, InstanceNotFoundError } from "../errors.ts";
 import { resultKeyOf, resultKeyText } from "../history/dedup.ts";
 import type { CreateInstanceOptions } from "../hub/backend.ts";
 import { subOrchestrationFailed } from "../protocol/events.ts";
@@ -113,6 +113,29 @@ export function admitEnvelope(envelope: Envelope, nowMs: number): Decide<Deliver
 function reachesEnded({ eventType }: HistoryEvent, { status }: InstanceRecord): boolean {
   if (eventType.case === "executionTerminated") return eventType.value.recurse;
   return eventType.case === "executionRewound" && status === OrchestrationStatus.FAILED;
+}
+
+/** A target whose stored row is damaged must not keep its senders waiting: what it is sent is dropped, with the reason. */
+export function sparingDamaged(decide: Decide<DeliveryOutcome>): Decide<DeliveryOutcome> {
+  return (row) => {
+    try {
+      return decide(row);
+    } catch (error) {
+      if (!(error instanceof HistoryDecodeError)) throw error;
+      return dropped(error.message);
+    }
+  };
+}
+
+/** As {@link sparingDamaged}, whatever is wrong: within a sender's commit, nothing of a target may make it fail. */
+export function neverThrowing(decide: Decide<DeliveryOutcome>): Decide<DeliveryOutcome> {
+  return (row) => {
+    try {
+      return decide(row);
+    } catch (error) {
+      return dropped((error as Error).message);
+    }
+  };
 }
 
 /**

@@ -7,12 +7,12 @@ import {
   type InstanceRecord,
   InstanceRecordSchema,
 } from "../protocol/gen/perdura/model/v1/store_pb.ts";
-import { admitEnvelope, refusalReply } from "./admission.ts";
+import { admitEnvelope, refusalReply, sparingDamaged } from "./admission.ts";
 import type { LiveInstance, QueuedEnvelope } from "./live-instance.ts";
 import { decodeItem } from "./live-instance.ts";
 import type { PartitionContext } from "./partition-context.ts";
 import type { Appended, DeliveryOutcome } from "./ports.ts";
-import { isIndexDirty, isPurged } from "./record.ts";
+import { fenceOf, isIndexDirty, isPurged } from "./record.ts";
 
 /** First wait after a delivery that failed, in ms; doubled each time. */
 const FIRST_RETRY_MS = 1000;
@@ -37,8 +37,8 @@ export class Deliveries {
   async receive(envelopes: readonly Envelope[]): Promise<readonly DeliveryOutcome[]> {
     const outcomes: DeliveryOutcome[] = [];
     for (const envelope of envelopes) {
-      const decide = admitEnvelope(envelope, this.#context.now);
-      const appended = await this.#context.ports.store.append(envelope.targetInstanceId, decide);
+      const decide = sparingDamaged(admitEnvelope(envelope, this.#context.now));
+      const appended = await this.#context.append(envelope.targetInstanceId, decide);
       this.noteAppended(appended, envelope);
       outcomes.push(appended.answer);
     }
@@ -94,9 +94,9 @@ export class Deliveries {
       return;
     }
     void this.#context.ports.store
-      .readInbox(instanceId, live.lastInboxSeq)
+      .readInbox(instanceId, live.readUpTo)
       .then((items) => {
-        for (const item of items) live.enqueue(decodeItem(item));
+        live.noteRead(items);
         this.#context.consider(live);
         this.#context.rearm();
       })
@@ -104,6 +104,37 @@ export class Deliveries {
         this.#context.options.logger.error(`the inbox of '${instanceId}' cannot be read; tried again later`, error);
         this.#context.later(FIRST_RETRY_MS, () => this.refresh(instanceId));
       });
+  }
+
+  /** Compares what is in memory of an instance with the store, where somebody may have written unheard. */
+  resync(instanceId: string): void {
+    const live = this.#context.table.peek(instanceId);
+    if (live === undefined) {
+      this.look(instanceId);
+      return;
+    }
+    void this.#resync(live).catch((error: unknown) => {
+      this.#context.options.logger.error(`'${instanceId}' cannot be read; tried again later`, error);
+      this.#context.later(FIRST_RETRY_MS, () => this.resync(instanceId));
+    });
+  }
+
+  async #resync(live: LiveInstance): Promise<void> {
+    const { instanceId } = live;
+    const { table, ports } = this.#context;
+    // In turn with the writers: what one of them has just stored is no news.
+    await live.exclusive(async () => {
+      if (live.stale) return;
+      const loaded = await ports.store.load(instanceId);
+      if (loaded?.row.incarnation === fenceOf(live.record)) {
+        live.noteRead(loaded.inbox);
+      } else if (table.peek(instanceId) === live) {
+        table.forget(instanceId, new WorkItemLockLostError(`'${instanceId}' was written by another`));
+        this.look(instanceId);
+      }
+    });
+    this.#context.consider(live);
+    this.#context.rearm();
   }
 
   /** Brings what is in the instance's outbox on its way, and its changes to the index. */
@@ -157,16 +188,16 @@ export class Deliveries {
       });
       const outbox = live.outbox.filter(({ seq }) => !gone.has(seq));
       const inboxGrows = refusals.length > 0;
-      const row = this.#context.row(live.record, { inbox: live.inbox, inboxGrows, outboxLength: outbox.length });
       // The row changes only when the outbox runs empty: then the instance may have nothing unfinished left.
       const isEmpty = outbox.length === 0 && live.turn === undefined;
-      const done = await this.#context.commit({
-        instanceId: live.instanceId,
-        incarnation: live.record.incarnation,
+      const record = isEmpty ? clone(InstanceRecordSchema, live.record) : undefined;
+      const queues = { inbox: live.inbox, inboxGrows, outboxLength: outbox.length };
+      const done = await this.#context.commit(live, {
         outboxRemove: [...gone],
         inbox: refusals.map(({ key, bytes }) => ({ key, bytes })),
-        ...(isEmpty ? { row } : {}),
+        ...(record === undefined ? {} : { row: this.#context.row(record, queues) }),
       });
+      if (record !== undefined) live.record = record;
       live.outbox = outbox;
       refusals.forEach(({ bytes }, index) => {
         const seq = done.inboxSeqs[index];
@@ -209,7 +240,7 @@ export class Deliveries {
       const record = clone(InstanceRecordSchema, live.record);
       record.indexedVersion = version;
       const row = this.#context.row(record, { inbox: live.inbox, outboxLength: live.outbox.length });
-      await this.#context.commit({ instanceId: live.instanceId, incarnation: record.incarnation, row });
+      await this.#context.commit(live, { row });
       live.record = record;
       await this.#sweep(live);
     });
@@ -220,7 +251,7 @@ export class Deliveries {
     const { record } = live;
     if (!isPurged(record) || live.outbox.length > 0) return;
     if (this.#context.ports.index !== undefined && isIndexDirty(record)) return;
-    await this.#context.commit({ instanceId: live.instanceId, incarnation: record.incarnation, wipe: true });
+    await this.#context.commit(live, { wipe: true });
     this.#context.table.forget(live.instanceId, new WorkItemLockLostError(`'${live.instanceId}' was purged`));
   }
 

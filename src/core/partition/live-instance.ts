@@ -1,3 +1,4 @@
+import { resultKeyOf } from "../history/dedup.ts";
 import type { HistoryEvent } from "../protocol/gen/perdura/model/v1/history_pb.ts";
 import type { Envelope, InstanceRecord } from "../protocol/gen/perdura/model/v1/store_pb.ts";
 import { unmarshalEnvelope } from "../protocol/marshal.ts";
@@ -82,7 +83,9 @@ export class LiveInstance {
     this.inbox = loaded.inbox.map(decodeItem);
     this.outbox = loaded.outbox.map(decodeItem);
     for (const { seq } of this.inbox) this.#known.add(seq);
+    this.readUpTo = this.inbox.at(-1)?.seq ?? 0;
     for (const task of this.record.tasks) this.addTask(task.id, task.segment, undefined);
+    for (const { envelope } of this.inbox) this.#noteResult(envelope);
   }
 
   /** Notes an activity that is to be run. */
@@ -97,9 +100,15 @@ export class LiveInstance {
     return this.turn === undefined && this.staged.length === 0 && this.tasks.size === 0 && this.#laneLength === 0;
   }
 
-  /** Highest inbox place known to be waiting. */
-  get lastInboxSeq(): number {
-    return this.inbox.at(-1)?.seq ?? 0;
+  /** The place up to which the inbox was read from the store. What else is known may have gaps: others append, too. */
+  readUpTo: number;
+
+  /** Adds what was read from the store behind {@link readUpTo}. */
+  noteRead(items: readonly StoredItem[]): void {
+    for (const item of items) {
+      this.enqueue(decodeItem(item));
+      this.readUpTo = Math.max(this.readUpTo, item.seq);
+    }
   }
 
   /** Adds an inbox item in its place. News of it may come twice, or after a turn has consumed it: then nothing is added. */
@@ -107,7 +116,15 @@ export class LiveInstance {
     if (this.#known.has(item.seq)) return;
     this.#known.add(item.seq);
     this.inbox.push(item);
+    this.#noteResult(item.envelope);
     if ((this.inbox.at(-2)?.seq ?? 0) > item.seq) this.inbox.sort((one, other) => one.seq - other.seq);
+  }
+
+  /** An activity whose result is durable is not run again. */
+  #noteResult({ event, generation }: Envelope): void {
+    const result = event === undefined ? undefined : resultKeyOf(event);
+    const task = result?.kind === "task" ? this.tasks.get(result.id) : undefined;
+    if (task !== undefined && (generation ?? task.generation) === task.generation) task.answered = true;
   }
 
   /** Removes what a turn has consumed. */

@@ -26,16 +26,40 @@ export function rowQueryOf(query: InstanceQuery): RowQuery {
   };
 }
 
-/** The token of the next page; `undefined` when the page was not full. */
-export function pageToken(rows: readonly InstanceRow[], query: RowQuery): string | undefined {
-  const last = rows.at(-1);
-  if (last === undefined || rows.length < query.limit) return undefined;
-  return tokenAt(last.summary.createdAtMs, last.instanceId);
+/** A page of rows, and the token of the next one where there is more. */
+export interface Page<Row> {
+  readonly rows: readonly Row[];
+  readonly token: string | undefined;
 }
 
-/** The token for the page behind a place. */
-export function tokenAt(createdAtMs: number, instanceId: string): string {
-  return `${createdAtMs}/${instanceId}`;
+/**
+ * Reads a page: one row more than is shown is asked for, so that a full last page is known to be the last.
+ *
+ * @param read reads rows in the query's order.
+ * @param placeOf where a row stands in that order.
+ */
+export async function readPage<Row>(
+  query: RowQuery,
+  read: (query: RowQuery) => Promise<readonly Row[]> | readonly Row[],
+  placeOf: (row: Row) => Place,
+): Promise<Page<Row>> {
+  const found = await read({ ...query, limit: query.limit + 1 });
+  const rows = found.slice(0, query.limit);
+  const last = rows.at(-1);
+  if (last === undefined || found.length <= query.limit) return { rows, token: undefined };
+  const { createdAtMs, instanceId } = placeOf(last);
+  return { rows, token: `${createdAtMs}/${instanceId}` };
+}
+
+/** Where an instance stands among others: by time of creation, then by id. */
+export interface Place {
+  readonly createdAtMs: number;
+  readonly instanceId: string;
+}
+
+/** The place of a store's row. */
+export function placeOfRow(row: InstanceRow): Place {
+  return { createdAtMs: row.summary.createdAtMs, instanceId: row.instanceId };
 }
 
 /** Does a row match, apart from its place? For stores that filter by themselves. */
@@ -54,11 +78,7 @@ export function matches(query: RowQuery, instanceId: string, row: InstanceSummar
 }
 
 /** Compares two places in the order of a query. */
-export function comparePlaces(
-  query: RowQuery,
-  one: { readonly createdAtMs: number; readonly instanceId: string },
-  other: { readonly createdAtMs: number; readonly instanceId: string },
-): number {
+export function comparePlaces(query: RowQuery, one: Place, other: Place): number {
   const byTime = one.createdAtMs - other.createdAtMs;
   const byId = one.instanceId < other.instanceId ? -1 : one.instanceId > other.instanceId ? 1 : 0;
   const order = byTime !== 0 ? byTime : byId;
@@ -72,7 +92,7 @@ function timeOf(what: string, date: Date | undefined): number | undefined {
   return ms;
 }
 
-function parseToken(token: string): { createdAtMs: number; instanceId: string } {
+function parseToken(token: string): Place {
   const slash = token.indexOf("/");
   const createdAtMs = Number(token.slice(0, slash));
   if (slash <= 0 || !Number.isFinite(createdAtMs)) {

@@ -5,7 +5,7 @@ import type { InstanceRecord } from "../protocol/gen/perdura/model/v1/store_pb.t
 import { GroupCommit } from "./group-commit.ts";
 import { InstanceTable } from "./instance-table.ts";
 import type { LiveInstance, QueuedEnvelope } from "./live-instance.ts";
-import type { CommittedWrite, InstanceRow, InstanceWrite, PartitionPorts, Tenure } from "./ports.ts";
+import type { Appended, CommittedWrite, Decide, InstanceRow, InstanceWrite, PartitionPorts, Tenure } from "./ports.ts";
 import { fenceOf, isEnded, isIndexDirty, rowOf } from "./record.ts";
 import { nextLookMs } from "./turn-selection.ts";
 
@@ -102,6 +102,25 @@ export class PartitionContext {
     for (const { instanceId: target } of deliver) this.resync(target);
   }
 
+  /**
+   * Appends, as any client may. When it cannot be known whether that took effect, the store is looked at: what is in it is to
+   * be worked on, whoever was told what.
+   */
+  async append<T>(instanceId: string, decide: Decide<T>): Promise<Appended<T>> {
+    let isRefused = false;
+    try {
+      return await this.ports.store.append(instanceId, (row) => {
+        isRefused = true;
+        const admission = decide(row);
+        isRefused = false;
+        return admission;
+      });
+    } catch (error) {
+      if (!isRefused && this.tenure !== undefined) this.resync(instanceId);
+      throw error;
+    }
+  }
+
   /** Commits the creation of an instance, which needs no ownership. */
   async create(write: InstanceWrite): Promise<CommittedWrite> {
     if (this.tenure !== undefined) return this.#commits.submit(write);
@@ -117,11 +136,7 @@ export class PartitionContext {
     const { now } = this;
     record.revision++;
     const parkedUntil = parkedRetryMs(record);
-    const isRunnable =
-      parkedUntil === undefined &&
-      (record.tasks.some((task) => task.parkedReason === undefined) ||
-        queues.inboxGrows === true ||
-        queues.inbox.some(({ envelope }) => envelope.visibleAtMs === undefined || envelope.visibleAtMs <= now));
+    const isRunnable = parkedUntil === undefined && (isInFlight(record, queues.inbox, now) || queues.inboxGrows === true);
     const isIndexBehind = this.ports.index !== undefined && isIndexDirty(record);
     const unfinished = isRunnable || queues.outboxLength > 0 || isIndexBehind;
     const ownLook = parkedUntil === undefined && !isEnded(record) ? nextLookMs(record, queues.inbox) : undefined;
@@ -166,6 +181,14 @@ export class PartitionContext {
     this.soon.set(instanceId, atMs);
     this.rearm();
   }
+}
+
+/** Is work of it waiting or in flight, that can go on now? */
+export function isInFlight(record: InstanceRecord, inbox: readonly QueuedEnvelope[], nowMs: number): boolean {
+  return (
+    record.tasks.some((task) => task.parkedReason === undefined) ||
+    inbox.some(({ envelope }) => envelope.visibleAtMs === undefined || envelope.visibleAtMs <= nowMs)
+  );
 }
 
 /**

@@ -44,13 +44,16 @@ import { admitEvent, admitStart, clientEnvelope } from "./admission.ts";
 import { Deliveries } from "./deliveries.ts";
 import type { LiveInstance } from "./live-instance.ts";
 import { type InstancePayloads, metadataOf, payloadsOf } from "./metadata-of.ts";
-import { pageToken, rowQueryOf } from "./paging.ts";
-import { CRASH_LOOP, PartitionContext, type PartitionOptions } from "./partition-context.ts";
-import type { DeliveryOutcome, PartitionPorts } from "./ports.ts";
+import { type Page, placeOfRow, readPage, rowQueryOf } from "./paging.ts";
+import { CRASH_LOOP, isInFlight, PartitionContext, type PartitionOptions } from "./partition-context.ts";
+import type { DeliveryOutcome, InstanceRow, PartitionPorts } from "./ports.ts";
 import { isEnded, isPurged, readRecord } from "./record.ts";
 import { LocalRendezvous } from "./rendezvous.ts";
 import { readSegment } from "./stored-history.ts";
 import { Turns } from "./turns.ts";
+
+/** How often the store is searched for unfinished work where news of it may get lost, in ms. */
+const SEARCH_MS = 30_000;
 
 /** How many instances are loaded at once on a cold start. */
 const MAX_COLD_LOOKS = 64;
@@ -98,6 +101,8 @@ export class Partition implements Backend {
       this.#deliveries.pump(live);
       this.#rearm();
     };
+    context.rescue = (live) => this.#turns.flush(live);
+    context.resync = (instanceId) => this.#deliveries.resync(instanceId);
     context.rearm = () => this.#rearm();
   }
 
@@ -184,14 +189,18 @@ export class Partition implements Backend {
     context.runLater();
     const { now } = context;
     this.#lookedUntil = now;
+    const isSearch = context.ports.signals.mayLose === true && !isColdStart && now >= this.#nextSearch(now);
+    if (isSearch || isColdStart) this.#searchedAt = now;
     const soon = [...context.soon].filter(([, atMs]) => atMs <= now).map(([instanceId]) => instanceId);
     for (const instanceId of soon) context.soon.delete(instanceId);
     try {
-      const due = await context.ports.store.due(now, isColdStart);
+      const due = await context.ports.store.due(now, isColdStart || isSearch);
       const ids = [...new Set([...soon, ...due])];
       if (isColdStart) await this.#coldLooks(ids);
+      else if (isSearch) for (const instanceId of ids) this.#deliveries.resync(instanceId);
       else for (const instanceId of ids) this.#deliveries.look(instanceId);
     } catch (error) {
+      for (const instanceId of soon) context.lookAt(instanceId, now);
       context.options.logger.error("the store cannot say what is due; asked again later", error);
       context.later(1000, () => void this.#wake(isColdStart));
     }
@@ -217,8 +226,7 @@ export class Partition implements Backend {
       const live = await context.table.get(instanceId);
       if (live === undefined) return;
       const { record } = live;
-      const wasInFlight = record.tasks.some((task) => task.parkedReason === undefined) || live.inbox.length > 0;
-      if (wasInFlight && record.parked === undefined && !isPurged(record)) await this.#countDeath(live);
+      if (isInFlight(record, live.inbox, context.now) && record.parked === undefined && !isPurged(record)) await this.#countDeath(live);
       context.resume(live);
     } catch (error) {
       context.options.logger.error(`'${instanceId}' cannot be loaded; the others go on`, error);
@@ -244,12 +252,22 @@ export class Partition implements Backend {
         return;
       }
       const row = context.row(record, { inbox: live.inbox, outboxLength: live.outbox.length });
-      await context.commit({ instanceId: live.instanceId, incarnation: record.incarnation, row });
+      await context.commit(live, { row });
       live.record = record;
     });
   }
 
+  /** When the store was last searched for unfinished work, epoch ms. */
+  #searchedAt = 0;
+
+  /** When it is to be searched again. After a clock that jumped back, not later than if it were searched now. */
+  #nextSearch(now: number): number {
+    return Math.min(this.#searchedAt, now) + SEARCH_MS;
+  }
+
   #armed = false;
+  /** Counts the questions for the next deadline: only the latest one's answer is of use. */
+  #asked = 0;
   /** Epoch ms up to which deadlines have been looked at. */
   #lookedUntil = 0;
 
@@ -271,9 +289,11 @@ export class Partition implements Backend {
     if (tenure === undefined) return;
     // A deadline that has passed since the last look is still to be looked at; one that was looked at is being worked on.
     // After a clock that jumped back, the last look may lie ahead: then nothing behind now may be left out.
+    const asked = ++this.#asked;
     const stored = await ports.store.nextDeadline(Math.min(this.#lookedUntil, this.#context.now));
-    if (this.#context.tenure !== tenure) return;
-    const moments = [stored, this.#context.nextInMemory].filter((moment) => moment !== undefined);
+    if (this.#context.tenure !== tenure || asked !== this.#asked) return;
+    const search = ports.signals.mayLose === true ? this.#nextSearch(this.#context.now) : undefined;
+    const moments = [stored, this.#context.nextInMemory, search].filter((moment) => moment !== undefined);
     ports.scheduler.arm(moments.length === 0 ? undefined : Math.min(...moments));
   }
 
@@ -293,7 +313,7 @@ export class Partition implements Backend {
     }
     checkEventPayload(start, this.#context.options.maxPayloadBytes);
     const { now, ports } = this.#context;
-    const appended = await ports.store.append(instanceId, admitStart(start, options, now));
+    const appended = await this.#context.append(instanceId, admitStart(start, options, now));
     if (!appended.created) return;
     this.#deliveries.noteAppended(appended, clientEnvelope(instanceId, start, now));
   }
@@ -311,7 +331,7 @@ export class Partition implements Backend {
     checkEventPayload(event, this.#context.options.maxPayloadBytes);
     const { now, ports } = this.#context;
     const { idempotencyKey } = options;
-    const appended = await ports.store.append(instanceId, admitEvent(instanceId, event, now, idempotencyKey));
+    const appended = await this.#context.append(instanceId, admitEvent(instanceId, event, now, idempotencyKey));
     this.#deliveries.noteAppended(appended, clientEnvelope(instanceId, event, now, idempotencyKey));
   }
 
@@ -481,24 +501,24 @@ export class Partition implements Backend {
 
   async queryInstances(query: InstanceQuery = {}): Promise<InstancePage> {
     await this.#ready();
-    const rowQuery = rowQueryOf(query);
-    const rows = await this.#context.ports.store.page(rowQuery);
+    const { rows, token } = await this.#page(query);
     const instances: OrchestrationMetadata[] = [];
     for (const row of rows) {
       const record = readRecord(row);
       instances.push(metadataOf(record, query.fetchPayloads === true ? await this.#payloads(record) : undefined));
     }
-    const token = pageToken(rows, rowQuery);
     return token === undefined ? { instances } : { instances, continuationToken: token };
   }
 
   async listInstanceIds(query: InstanceQuery = {}): Promise<InstanceIdPage> {
     await this.#ready();
-    const rowQuery = rowQueryOf(query);
-    const rows = await this.#context.ports.store.page(rowQuery);
+    const { rows, token } = await this.#page(query);
     const instanceIds = rows.map(({ instanceId }) => instanceId);
-    const token = pageToken(rows, rowQuery);
     return token === undefined ? { instanceIds } : { instanceIds, continuationToken: token };
+  }
+
+  #page(query: InstanceQuery): Promise<Page<InstanceRow>> {
+    return readPage(rowQueryOf(query), (rows) => this.#context.ports.store.page(rows), placeOfRow);
   }
 
   async restart(instanceId: string, options: RestartOptions = {}): Promise<string> {

@@ -182,7 +182,10 @@ export interface Store {
   readInbox(instanceId: string, afterSeq: number): Promise<readonly StoredItem[]>;
   /** History segments `from` (inclusive) to `to` (exclusive), in order. */
   readSegments(instanceId: string, from: number, to: number): Promise<readonly Uint8Array[]>;
-  /** Ids to look at: whose `wakeAt` is at or before `now`, and those unfinished when `unfinished`. */
+  /**
+   * Ids to look at: whose `wakeAt` is at or before `now`; and when `unfinished`, also those whose row says that they are
+   * so, and those with anything in their inbox, since the owner's rows do not know of news that it has not heard.
+   */
   due(now: number, unfinished: boolean): Promise<readonly string[]>;
   /** The smallest `wakeAt` after `now`. */
   nextDeadline(now: number): Promise<number | undefined>;

@@ -67,6 +67,7 @@ export function planTurn(
   dropCancelled(record, state);
   record.status = state.runtimeStatus;
   record.suspended = state.isSuspended;
+  record.cascaded = state.hasCascaded;
   if (state.customStatus === undefined) delete record.customStatus;
   else record.customStatus = state.customStatus;
   noteEventWaits(record, state, nowMs);

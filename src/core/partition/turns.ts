@@ -19,19 +19,18 @@ import {
 } from "../protocol/gen/perdura/model/v1/store_pb.ts";
 import { marshalEnvelope } from "../protocol/marshal.ts";
 import type { Activities, ResultTaker } from "./activities.ts";
-import { admitEnvelope, refusal } from "./admission.ts";
+import { admitEnvelope, neverThrowing, refusal } from "./admission.ts";
 import type { Deliveries } from "./deliveries.ts";
 import type { LiveInstance, OpenTurn } from "./live-instance.ts";
 import { type PartitionContext, parkedRetryMs } from "./partition-context.ts";
-import type { Decide, DeliveryOutcome } from "./ports.ts";
 import { isEnded, pendingKeys, startEventOf } from "./record.ts";
 import { StoredHistory } from "./stored-history.ts";
 import { planTurn } from "./turn-plan.ts";
 import { nextLookMs, selectTurn } from "./turn-selection.ts";
 import { WorkQueue } from "./work-queue.ts";
 
-/** How long after a commit that was fenced off the instance is looked at again, in ms. */
-const LOOK_AFTER_LOSS_MS = 1000;
+/** How long after a failed load the instance is looked at again, in ms. */
+const LOOK_AGAIN_MS = 10_000;
 
 /** At most this many hops are made to let parallel activities join one turn. */
 const MAX_JOIN_HOPS = 64;
@@ -112,7 +111,7 @@ export class Turns implements ResultTaker {
   }
 
   async #make(instanceId: string): Promise<OrchestrationWorkItem | undefined> {
-    const live = await this.#context.table.get(instanceId);
+    const live = await this.#load(instanceId);
     if (live === undefined || !this.#isDue(live)) return undefined;
     const selection = selectTurn(live, this.#context.now);
     if (selection === undefined) return undefined;
@@ -124,6 +123,17 @@ export class Turns implements ResultTaker {
     live.turn = { lockedBy, controller, consumed, staged, retryCount: live.turnRetries };
     const { signal } = controller;
     return new OrchestrationWorkItem({ instanceId, lockedBy, signal, retryCount: live.turnRetries, newEvents: events });
+  }
+
+  async #load(instanceId: string): Promise<LiveInstance | undefined> {
+    const { table, options } = this.#context;
+    try {
+      return await table.get(instanceId);
+    } catch (error) {
+      options.logger.error(`'${instanceId}' cannot be loaded for its turn; tried again later`, error);
+      this.#context.lookAt(instanceId, this.#context.now + LOOK_AGAIN_MS);
+      return undefined;
+    }
   }
 
   /** The state that a handed-out turn is applied to. */
@@ -144,6 +154,7 @@ export class Turns implements ResultTaker {
       lastTurnTimeMs: record.lastTurnAtMs,
       completedTimeMs: record.completedAtMs,
       wasParked: record.parked !== undefined,
+      hasCascaded: record.cascaded,
       pinned: { runner: record.runner, dialect: record.dialect },
     });
   }
@@ -168,7 +179,7 @@ export class Turns implements ResultTaker {
     live.turnRetries++;
     const delay = item.abandonDelay;
     if (delay > 0) live.notBefore = this.#context.now + delay;
-    await this.#flush(live);
+    await this.flush(live);
     this.consider(live);
   }
 
@@ -194,20 +205,18 @@ export class Turns implements ResultTaker {
       inboxGrows: inboxAdds.length > 0,
       outboxLength: live.outbox.length + routes.remote.length,
     });
-    const done = await this.#guarded(live, () =>
-      context.commit(live, {
-        row,
-        history: plan.history,
-        consume: [...consumed],
-        inbox: inboxAdds.map((envelope) => ({ key: undefined, bytes: marshalEnvelope(envelope) })),
-        schedulesWork: state.pendingTasks.length > 0,
-        outboxAdd: routes.remote.map((envelope) => ({ seq: envelope.seq, bytes: marshalEnvelope(envelope) })),
-        deliver: routes.local.map((envelope) => ({
-          instanceId: envelope.targetInstanceId,
-          decide: neverThrowing(admitEnvelope(envelope, now)),
-        })),
-      }),
-    );
+    const done = await context.commit(live, {
+      row,
+      history: plan.history,
+      consume: [...consumed],
+      inbox: inboxAdds.map((envelope) => ({ key: undefined, bytes: marshalEnvelope(envelope) })),
+      schedulesWork: state.pendingTasks.length > 0,
+      outboxAdd: routes.remote.map((envelope) => ({ seq: envelope.seq, bytes: marshalEnvelope(envelope) })),
+      deliver: routes.local.map((envelope) => ({
+        instanceId: envelope.targetInstanceId,
+        decide: neverThrowing(admitEnvelope(envelope, now)),
+      })),
+    });
     // Durable from here on: now the world may see it.
     const wasParked = live.record.parked !== undefined;
     live.record = plan.record;
@@ -246,11 +255,11 @@ export class Turns implements ResultTaker {
       sinceMs: record.parked?.sinceMs ?? now,
       attempts: (record.parked?.attempts ?? 0) + 1,
     });
-    await this.#flush(live);
+    await this.flush(live);
     await this.saveStalled(live, record);
     this.#closeTurn(live);
     // What was staged meanwhile has no turn to wait for either.
-    await this.#flush(live);
+    await this.flush(live);
     // What arrived while the turn was open may be the very thing that un-parks it.
     this.consider(live);
   }
@@ -262,9 +271,7 @@ export class Turns implements ResultTaker {
     record.lastUpdatedAtMs = Math.max(record.lastUpdatedAtMs, context.now);
     record.indexVersion = Math.max(context.now, record.indexVersion + 1);
     const row = context.row(record, { inbox: live.inbox, outboxLength: live.outbox.length });
-    await this.#guarded(live, () =>
-      context.commit({ instanceId: live.instanceId, incarnation: record.incarnation, row }),
-    );
+    await context.commit(live, { row });
     live.record = record;
     context.ports.signals.changed(live.instanceId);
     this.#deliveries().pump(live);
@@ -275,22 +282,8 @@ export class Turns implements ResultTaker {
     live.turn = undefined;
   }
 
-  /** Runs a commit. When the right to write was lost, what is in memory of the instance is worth nothing any more. */
-  async #guarded<T>(live: LiveInstance, commit: () => Promise<T>): Promise<T> {
-    try {
-      return await commit();
-    } catch (error) {
-      if (error instanceof WorkItemLockLostError) {
-        this.#context.table.forget(live.instanceId, error);
-        // Not at once: a writer that has lost its right and has not heard of it yet would try without end.
-        this.#context.lookAt(live.instanceId, this.#context.now + LOOK_AFTER_LOSS_MS);
-      }
-      throw error;
-    }
-  }
-
   /** Makes staged results durable without a turn. */
-  async #flush(live: LiveInstance): Promise<void> {
+  async flush(live: LiveInstance): Promise<void> {
     for (let result = live.staged.shift(); result !== undefined; result = live.staged.shift()) {
       try {
         await this.#activities().appendResult(live, result.taskId, result.generation, result.event);
@@ -343,15 +336,4 @@ function isReleased(live: LiveInstance): boolean {
 function completionOf(record: InstanceRecord): ExecutionCompletedEvent | undefined {
   if (!isEnded(record)) return undefined;
   return create(ExecutionCompletedEventSchema, { orchestrationStatus: record.status });
-}
-
-/** A target whose stored row is damaged must not keep its sender from committing. */
-function neverThrowing(decide: Decide<DeliveryOutcome>): Decide<DeliveryOutcome> {
-  return (row) => {
-    try {
-      return decide(row);
-    } catch (error) {
-      return { answer: { status: "dropped", reason: (error as Error).message } };
-    }
-  };
 }

@@ -49,7 +49,7 @@ export async function assertRejects(promise: Promise<unknown>, code: string, wha
 }
 
 /** A text that two values share when their content is the same. */
-export function textOf(value: unknown): string {
+function textOf(value: unknown): string {
   return (
     JSON.stringify(value, (_key, part: unknown) => {
       if (typeof part === "bigint") return `${part}n`;

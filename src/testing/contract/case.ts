@@ -124,7 +124,7 @@ export async function outcome(hub: Pick<ContractHub, "client">, metadata: Orches
 }
 
 /** The kinds of a history's events, with the ids of actions: `taskScheduled#0`. */
-export function kindAndId({ eventType, eventId }: HistoryEvent): string {
+function kindAndId({ eventType, eventId }: HistoryEvent): string {
   return eventId < 0 ? (eventType.case ?? "unknown") : `${eventType.case ?? "unknown"}#${eventId}`;
 }
 

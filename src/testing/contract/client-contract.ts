@@ -4,6 +4,7 @@ import { continueAsNewTests } from "./client/continue-as-new.ts";
 import { externalEventTests } from "./client/external-events.ts";
 import { listingTests } from "./client/listing.ts";
 import { purgeTests } from "./client/purge.ts";
+import { reopeningTests } from "./client/reopening.ts";
 import { reuseTests } from "./client/reuse.ts";
 import { startingOverTests } from "./client/starting-over.ts";
 import { subOrchestrationTests } from "./client/sub-orchestrations.ts";
@@ -32,6 +33,7 @@ export function clientContract(runner: ContractRunner, setup: ClientSetup): void
     reuseTests(suite);
     purgeTests(suite);
     startingOverTests(suite);
+    reopeningTests(suite);
     listingTests(suite);
     badInputTests(suite);
     waitingOnTests(suite);

@@ -5,6 +5,7 @@ import { badInputOrchestrators } from "./client/bad-input.ts";
 import { continueAsNewOrchestrators } from "./client/continue-as-new.ts";
 import { eventOrchestrators } from "./client/external-events.ts";
 import { purgeOrchestrators } from "./client/purge.ts";
+import { reopeningOrchestrators } from "./client/reopening.ts";
 import { startingOverOrchestrators } from "./client/starting-over.ts";
 import { subOrchestrationOrchestrators } from "./client/sub-orchestrations.ts";
 import { suspendTerminateOrchestrators } from "./client/suspend-terminate.ts";
@@ -35,6 +36,7 @@ export function contractRegistry(options: ContractRegistryOptions = {}): TaskReg
     ...subOrchestrationOrchestrators,
     ...suspendTerminateOrchestrators,
     ...purgeOrchestrators,
+    ...reopeningOrchestrators,
     ...startingOverOrchestrators,
     ...badInputOrchestrators,
     ...waitingOnOrchestrators,

@@ -26,7 +26,7 @@ export function started(fields: Partial<ExecutionStartedFields> = {}): Orchestra
 }
 
 /** What actions are applied with: T0 plus a second, and execution ids `new-1`, `new-2`. */
-export function applyContext(more: Partial<ApplyContext> = {}): ApplyContext {
+function applyContext(more: Partial<ApplyContext> = {}): ApplyContext {
   let count = 0;
   return { nowMs: T0 + 1000, newExecutionId: () => `new-${++count}`, engine: undefined, ...more };
 }

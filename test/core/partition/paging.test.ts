@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { InvalidArgumentError } from "../../../src/core/errors.ts";
-import { comparePlaces, matches, pageToken, rowQueryOf } from "../../../src/core/partition/paging.ts";
+import { comparePlaces, matches, placeOfRow, readPage, rowQueryOf } from "../../../src/core/partition/paging.ts";
 import type { InstanceRow, InstanceSummary } from "../../../src/core/partition/ports.ts";
 
 const summary = (more: Partial<InstanceSummary> = {}): InstanceSummary => ({
@@ -58,12 +58,21 @@ describe("a query", () => {
     ]);
   });
 
-  it("goes on behind its token, whatever is in the id", () => {
+  it("goes on behind its token, whatever is in the id", async () => {
     const query = rowQueryOf({ pageSize: 1 });
-    const token = pageToken([row("a/b/c", 100)], query);
-    expect(rowQueryOf({ continuationToken: token ?? "" }).after).toEqual({ createdAtMs: 100, instanceId: "a/b/c" });
-    expect(pageToken([], query)).toBeUndefined();
-    expect(pageToken([row("a", 1)], rowQueryOf({ pageSize: 2 }))).toBeUndefined();
+    const stored = [row("a/b/c", 100), row("d", 100)];
+    const page = await readPage(query, ({ limit }) => stored.slice(0, limit), placeOfRow);
+    expect(page.rows).toEqual([stored[0]]);
+    expect(rowQueryOf({ continuationToken: page.token ?? "" }).after).toEqual({
+      createdAtMs: 100,
+      instanceId: "a/b/c",
+    });
+  });
+
+  it("has no token when it is the last, also when it is full", async () => {
+    const full = await readPage(rowQueryOf({ pageSize: 1 }), () => [row("a", 1)], placeOfRow);
+    const empty = await readPage(rowQueryOf({ pageSize: 1 }), () => [], placeOfRow);
+    expect([full.token, empty.token]).toEqual([undefined, undefined]);
   });
 
   it("that cannot be is refused", () => {

@@ -1,5 +1,6 @@
 /** Hubs and bare partitions over a faulty store and a virtual clock. */
 import { memoryPorts, openMemoryTaskHub } from "../../../src/backends/memory/index.ts";
+import { WorkItemLockLostError } from "../../../src/core/errors.ts";
 import { applyActions } from "../../../src/core/history/apply-actions.ts";
 import type { OrchestratorAnswer } from "../../../src/core/history/orchestrator-answer.ts";
 import type { InProcessHub, InProcessHubOptions } from "../../../src/core/hub/in-process-hub.ts";
@@ -143,6 +144,14 @@ export class BareWorld {
     const item = await this.process(await this.turn(), actions, more);
     await this.partition.completeOrchestrationWorkItem(item);
     return item;
+  }
+
+  /** Does what a worker does with a turn whose commit failed: hands it back, if it is still its own. */
+  async giveUp(item: OrchestrationWorkItem): Promise<void> {
+    await this.partition.abandonOrchestrationWorkItem(item).catch((error: unknown) => {
+      if (!(error instanceof WorkItemLockLostError)) throw error;
+    });
+    await this.clock.advance(0);
   }
 
   /** Answers an activity. */

@@ -72,7 +72,7 @@ export function dedupTests(suite: BackendSuite): void {
     });
 
     byHand(suite, "nothing is delivered before the start of a scheduled instance, and then in order", async (hand) => {
-      const id = await hand.start({ scheduledStart: hand.environment.now() + 60 });
+      const id = await hand.start({ scheduledStart: hand.environment.now() + 200 });
       await raise(hand, id, "early");
       await hand.noTurn(20);
       const item = await hand.turn();

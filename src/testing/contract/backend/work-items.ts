@@ -146,7 +146,7 @@ export function workItemTests(suite: BackendSuite): void {
   suite.runner.describe("timers by hand", () => {
     byHand(suite, "a timer comes when it is due, to the nanosecond that was asked for", async (hand) => {
       const id = await hand.start();
-      const fireAt = timestampFromMs(hand.environment.now() + 60);
+      const fireAt = timestampFromMs(hand.environment.now() + 200);
       fireAt.nanos += 123;
       await hand.commit([createTimerAction(0, { fireAt })]);
       const metadata = await hand.backend.getOrchestrationMetadata(id);

@@ -37,7 +37,7 @@ const forgetful = defineOrchestrator("contract.forgetful", async (ctx, generatio
 const fenced = defineOrchestrator("contract.fenced", async (ctx, generation: number) => {
   // Both generations call their activity as action 0: the old one's late result must not answer the new one's call.
   const task = ctx.callActivity<string>(ACTIVITY.slow, {
-    ms: generation === 0 ? 30 : 90,
+    ms: generation === 0 ? 300 : 600,
     value: `generation ${generation}`,
   });
   if (generation === 1) return task;
@@ -47,18 +47,18 @@ const fenced = defineOrchestrator("contract.fenced", async (ctx, generation: num
 });
 const fencedTimer = defineOrchestrator("contract.fencedTimer", async (ctx, generation: number) => {
   const begun = ctx.currentTime.getTime();
-  const timer = ctx.createTimer(generation === 0 ? 30 : 90);
+  const timer = ctx.createTimer(generation === 0 ? 300 : 600);
   if (generation === 0) {
     await ctx.waitForExternalEvent("next");
     ctx.continueAsNew(1);
     return undefined;
   }
   await timer;
-  return ctx.currentTime.getTime() - begun >= 90 ? "its own timer" : "the old timer";
+  return ctx.currentTime.getTime() - begun >= 600 ? "its own timer" : "the old timer";
 });
 const fencedChild = defineOrchestrator("contract.fencedChild", async (ctx, generation: number) => {
   const child = ctx.callSubOrchestrator<string>("contract.slowChild", {
-    ms: generation === 0 ? 30 : 90,
+    ms: generation === 0 ? 300 : 600,
     value: `generation ${generation}`,
   });
   if (generation === 1) return child;

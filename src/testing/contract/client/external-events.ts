@@ -32,13 +32,13 @@ const twoWaits = defineOrchestrator("contract.twoWaits", async (ctx) => {
   return [await one, await two];
 });
 const staleTimer = defineOrchestrator("contract.staleTimer", async (ctx) => {
-  const wait = ctx.waitForExternalEvent(go, { timeout: 20 });
+  const wait = ctx.waitForExternalEvent(go, { timeout: 400 });
   // The event comes in time; it is looked at only after the time limit has passed.
-  await ctx.createTimer(60);
+  await ctx.createTimer(600);
   return wait;
 });
 const receiveLoop = defineOrchestrator("contract.receiveLoop", async (ctx) => {
-  const first = await ctx.waitForExternalEvent(go, { timeout: 20 });
+  const first = await ctx.waitForExternalEvent(go, { timeout: 400 });
   const second = await ctx.waitForExternalEvent(go);
   return [first.timedOut ? "timed out" : first.value, second];
 });
@@ -155,7 +155,7 @@ export function externalEventTests(suite: ClientSuite): void {
       const id = await begin(hub, receiveLoop);
       await until(hub, id, ({ waitingOn }) => waitingOn.events.length === 1, "the first wait");
       await hub.client.raiseEvent(id, go, "one");
-      await hub.after(60);
+      await hub.after(600);
       await hub.client.raiseEvent(id, go, "two");
       const done = await end(hub, id);
       assertEqual(output(hub, done), ["one", "two"], "payloads");

@@ -6,7 +6,7 @@ import { begin, type ClientSuite, end, newId, output, run, runs, twice, until } 
 import { emptyOrchestrator, singleOrchestrator } from "./activities.ts";
 import { waitingOrchestrator } from "./external-events.ts";
 
-const busy = defineOrchestrator("contract.busy", (ctx) => ctx.callActivity(ACTIVITY.slow, { ms: 60, value: "late" }));
+const busy = defineOrchestrator("contract.busy", (ctx) => ctx.callActivity(ACTIVITY.slow, { ms: 300, value: "late" }));
 const threeLevels = defineOrchestrator("contract.threeLevels", async (ctx, depth: number): Promise<number> => {
   if (depth === 0) return 0;
   return (await ctx.callSubOrchestrator<number>("contract.threeLevels", depth - 1)) + 1;
@@ -59,7 +59,7 @@ export function purgeTests(suite: ClientSuite): void {
         const id = await begin(hub, busy);
         await until(hub, id, ({ waitingOn }) => waitingOn.activities.length === 1, "the activity");
         assertEqual(await hub.client.purgeOrchestrationState(id, { force: true }), 1, "how many were purged");
-        await hub.after(100);
+        await hub.after(400);
         await assertRejects(
           hub.client.fetchOrchestrationMetadata(id),
           "instance_not_found",
@@ -74,7 +74,7 @@ export function purgeTests(suite: ClientSuite): void {
       await hub.client.purgeOrchestrationState(id, { force: true });
       const done = await run(hub, singleOrchestrator, "anew", { instanceId: id });
       assertEqual(output(hub, done), "Hello, anew!", "output");
-      await hub.after(100);
+      await hub.after(400);
       const later = await hub.client.fetchOrchestrationMetadata(id);
       assertEqual(later.output, done.output, "output after the former run's activity ended");
     });

@@ -10,7 +10,7 @@ import { exists } from "./sub-orchestrations.ts";
 import { timerOrchestrator } from "./timers.ts";
 
 const leaf = defineOrchestrator("contract.leaf", async (ctx) => {
-  await ctx.createTimer(300);
+  await ctx.createTimer(1000);
   return ctx.callActivity(ACTIVITY.echo, "leaf");
 });
 const branch = defineOrchestrator("contract.branch", (ctx) => ctx.callSubOrchestrator(leaf));
@@ -89,10 +89,10 @@ export function suspendTerminateTests(suite: ClientSuite): void {
     });
 
     twice(suite, "a timer that falls due while suspended counts at the resume", async (hub) => {
-      const id = await begin(hub, timerOrchestrator, 20);
+      const id = await begin(hub, timerOrchestrator, 400);
       await hub.client.suspendOrchestration(id);
       await until(hub, id, isSuspended, "suspended");
-      await hub.after(50);
+      await hub.after(600);
       assertEqual(
         (await hub.client.fetchOrchestrationMetadata(id)).runtimeStatus,
         "SUSPENDED",

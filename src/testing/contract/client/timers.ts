@@ -131,7 +131,7 @@ export function timerTests(suite: ClientSuite): void {
     });
 
     twice(suite, "a scheduled start does not begin early, and says when it is due", async (hub) => {
-      const startAt = new Date((await run(hub, timerOrchestrator, 0)).lastUpdatedAt.getTime() + 60);
+      const startAt = new Date((await run(hub, timerOrchestrator, 0)).lastUpdatedAt.getTime() + 400);
       const id = await begin(hub, timerOrchestrator, 0, { startAt });
       await hub.after(0);
       const pending = await hub.client.fetchOrchestrationMetadata(id);

@@ -10,7 +10,7 @@ import { exists, parentOfWaitingOrchestrator } from "./sub-orchestrations.ts";
 
 const everything = defineOrchestrator("contract.everything", async (ctx) => {
   const tasks = [
-    ctx.callActivity(ACTIVITY.slow, { ms: 100, value: 1 }),
+    ctx.callActivity(ACTIVITY.slow, { ms: 500, value: 1 }),
     ctx.createTimer("10m", { name: "reminder" }),
     ctx.waitForExternalEvent("approval", { timeout: "1h" }),
     ctx.callSubOrchestrator("contract.waiting"),

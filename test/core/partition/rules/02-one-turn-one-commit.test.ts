@@ -133,7 +133,7 @@ describe("one turn, one commit", () => {
     expect([(await world.activity()).instanceId, (await world.activity()).instanceId]).toEqual(["a", "c"]);
     world.store.beforeCommit = () => undefined;
     const [, bad] = items;
-    if (bad !== undefined) await world.partition.abandonOrchestrationWorkItem(bad);
+    if (bad !== undefined) await world.giveUp(bad);
     expect((await world.turn()).instanceId).toBe("bad");
   });
 });

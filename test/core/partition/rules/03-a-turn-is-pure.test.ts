@@ -26,7 +26,7 @@ describe("a turn is pure", () => {
     const item = await world.process(await world.turn(), [done], { customStatus: "new" });
     world.store.beforeCommit = onceOnly(fail);
     await expect(world.partition.completeOrchestrationWorkItem(item)).rejects.toThrow("failed");
-    await world.partition.abandonOrchestrationWorkItem(item);
+    await world.giveUp(item);
     expect(await world.partition.getOrchestrationMetadata("abc")).toEqual(before);
     expect((await world.partition.getInstanceHistory("abc")).length).toBe(3);
     const again = await world.turn();
@@ -94,7 +94,7 @@ describe("a turn is pure", () => {
     const item = await world.process(await world.turn(), [send]);
     world.store.afterCommit = onceOnly(fail);
     await expect(world.partition.completeOrchestrationWorkItem(item)).rejects.toThrow("failed");
-    await world.partition.abandonOrchestrationWorkItem(item);
+    await world.giveUp(item);
     const again = await world.turn();
     await world.process(again, [send]);
     await world.partition.completeOrchestrationWorkItem(again);
