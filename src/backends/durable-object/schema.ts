@@ -8,7 +8,6 @@ const TABLES: readonly string[] = [
      instance_id TEXT PRIMARY KEY,
      incarnation TEXT NOT NULL,
      record BLOB NOT NULL,
-     summary TEXT NOT NULL,
      unfinished INTEGER NOT NULL,
      wake_at REAL
    ) WITHOUT ROWID`,

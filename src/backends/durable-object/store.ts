@@ -1,5 +1,5 @@
-import { WorkItemLockLostError } from "../../core/errors.ts";
-import { comparePlaces, matches } from "../../core/partition/paging.ts";
+import { HistoryDecodeError, WorkItemLockLostError } from "../../core/errors.ts";
+import { comparePlaces, matches, placeOfRow } from "../../core/partition/paging.ts";
 import type {
   Appended,
   Commit,
@@ -7,22 +7,23 @@ import type {
   Decide,
   DeliveryOutcome,
   InstanceRow,
-  InstanceSummary,
   InstanceWrite,
   LoadedInstance,
   RowQuery,
   Store,
   StoredItem,
 } from "../../core/partition/ports.ts";
+import { summaryOf } from "../../core/partition/record.ts";
+import { unmarshalRecord } from "../../core/protocol/marshal.ts";
 import type { ObjectAlarm } from "./alarm.ts";
 import { joinParts, partsOf } from "./blob-parts.ts";
+import { FactTable, factsOf, type InstanceFacts } from "./instance-facts.ts";
 import { createSchema, hasSchema } from "./schema.ts";
 
 interface InstanceTableRow extends Record<string, SqlStorageValue> {
   instance_id: string;
   incarnation: string;
   record: ArrayBuffer;
-  summary: string;
   unfinished: number;
   wake_at: number | null;
 }
@@ -46,6 +47,7 @@ export class ObjectStore implements Store {
   readonly #alarm: ObjectAlarm;
   readonly #isImplicitHub: boolean;
   #isReady: boolean;
+  #facts: FactTable;
   #lastSeq = 0;
 
   /**
@@ -58,6 +60,18 @@ export class ObjectStore implements Store {
     this.#alarm = alarm;
     this.#isImplicitHub = isImplicitHub;
     this.#isReady = hasSchema(this.#sql);
+    this.#facts = new FactTable(this.#isReady ? this.#readFacts() : []);
+  }
+
+  *#readFacts(): Iterable<readonly [string, InstanceFacts]> {
+    for (const row of this.#sql.exec<InstanceTableRow>("SELECT * FROM instances")) {
+      const { instance_id: instanceId, incarnation } = row;
+      const isSplit = row.record.byteLength === 0;
+      const readable = this.#readable(row);
+      // What cannot be read is left to sleep: it answers calls with its error, and keeps nothing else from going on.
+      const damaged = { incarnation, isPurged: false, unfinished: false, wakeAt: undefined, isSplit };
+      yield [instanceId, readable === undefined ? damaged : factsOf(readable, isSplit)];
+    }
   }
 
   async createHub(): Promise<boolean> {
@@ -70,6 +84,7 @@ export class ObjectStore implements Store {
     const existed = await this.hubExists();
     await this.#storage.deleteAll();
     this.#isReady = false;
+    this.#facts = new FactTable([]);
     return existed;
   }
 
@@ -113,37 +128,25 @@ export class ObjectStore implements Store {
   }
 
   async due(now: number, unfinished: boolean): Promise<readonly string[]> {
-    if (!this.#isReady) return [];
-    return this.#sql
-      .exec<{ instance_id: string }>(
-        "SELECT instance_id FROM instances WHERE wake_at <= ? OR (? AND unfinished)",
-        now,
-        unfinished ? 1 : 0,
-      )
-      .toArray()
-      .map(({ instance_id }) => instance_id);
+    return this.#facts.due(now, unfinished);
   }
 
   async nextDeadline(now: number): Promise<number | undefined> {
-    if (!this.#isReady) return undefined;
-    const query = "SELECT MIN(wake_at) AS next FROM instances WHERE wake_at > ?";
-    return this.#sql.exec<{ next: number | null }>(query, now).one().next ?? undefined;
+    return this.#facts.nextWake(now);
   }
 
   /** An object holds one instance, or the few of one tenant: they are looked through without an index. */
   async page(query: RowQuery): Promise<readonly InstanceRow[]> {
     if (!this.#isReady) return [];
-    const rows = this.#sql.exec<{ instance_id: string; summary: string }>("SELECT instance_id, summary FROM instances");
     const { after } = query;
-    return rows
+    return this.#sql
+      .exec<InstanceTableRow>("SELECT * FROM instances")
       .toArray()
-      .map(({ instance_id, summary }) => ({ instanceId: instance_id, summary: JSON.parse(summary) as InstanceSummary }))
+      .flatMap((row) => this.#readable(row) ?? [])
       .filter(({ instanceId, summary }) => matches(query, instanceId, summary))
-      .map(({ instanceId, summary }) => ({ instanceId, createdAtMs: summary.createdAtMs }))
-      .filter((place) => after === undefined || comparePlaces(query, place, after) > 0)
-      .sort((one, other) => comparePlaces(query, one, other))
-      .slice(0, query.limit)
-      .flatMap(({ instanceId }) => this.#row(instanceId) ?? []);
+      .filter((row) => after === undefined || comparePlaces(query, placeOfRow(row), after) > 0)
+      .sort((one, other) => comparePlaces(query, placeOfRow(one), placeOfRow(other)))
+      .slice(0, query.limit);
   }
 
   async commit(batch: Commit): Promise<readonly CommittedWrite[]> {
@@ -163,13 +166,7 @@ export class ObjectStore implements Store {
 
   /** Arms the alarm for what is stored. */
   ensureAlarm(): void {
-    if (!this.#isReady) return;
-    const [row] = this.#sql
-      .exec<{ wake_at: number | null; unfinished: number | null }>(
-        "SELECT MIN(wake_at) AS wake_at, MAX(unfinished) AS unfinished FROM instances",
-      )
-      .toArray();
-    if (row !== undefined) this.#alarm.ensure(row.wake_at ?? undefined, row.unfinished === 1);
+    this.#alarm.ensure(this.#facts.nextWake(Number.NEGATIVE_INFINITY), this.#facts.hasUnfinished);
   }
 
   #ensureSchema(): void {
@@ -180,18 +177,23 @@ export class ObjectStore implements Store {
 
   /** Runs a transaction and arms the alarm in the same breath: no await between them. */
   #transact<T>(run: () => T): T {
-    const done = this.#storage.transactionSync(run);
+    let done: T;
+    try {
+      done = this.#storage.transactionSync(run);
+    } catch (error) {
+      this.#facts.rollback();
+      throw error;
+    }
+    this.#facts.commit();
     this.ensureAlarm();
     return done;
   }
 
   #write(write: InstanceWrite): CommittedWrite {
     const { instanceId } = write;
-    const current = this.#row(instanceId);
+    const current = this.#facts.get(instanceId);
     const isHeld =
-      write.incarnation === ""
-        ? current === undefined || current.summary.purged
-        : current?.incarnation === write.incarnation;
+      write.incarnation === "" ? current === undefined || current.isPurged : current?.incarnation === write.incarnation;
     if (!isHeld) throw new WorkItemLockLostError(`'${instanceId}' is not the instance any more that the turn was for`);
     if (write.wipe === true) this.#wipe(instanceId, write.row !== undefined);
     if (write.row !== undefined) this.#putRow(write.row);
@@ -239,16 +241,17 @@ export class ObjectStore implements Store {
 
   /** The instance is to be looked at, now or at a time. Costs a row only where that is news. */
   #await(instanceId: string, visibleAt: number | undefined): void {
+    const facts = this.#facts.get(instanceId);
+    if (facts === undefined) return;
     if (visibleAt === undefined) {
-      this.#sql.exec("UPDATE instances SET unfinished = 1 WHERE instance_id = ? AND NOT unfinished", instanceId);
+      if (facts.unfinished) return;
+      this.#sql.exec("UPDATE instances SET unfinished = 1 WHERE instance_id = ?", instanceId);
+      this.#facts.set(instanceId, { ...facts, unfinished: true });
       return;
     }
-    this.#sql.exec(
-      "UPDATE instances SET wake_at = ? WHERE instance_id = ? AND (wake_at IS NULL OR wake_at > ?)",
-      visibleAt,
-      instanceId,
-      visibleAt,
-    );
+    if (facts.wakeAt !== undefined && facts.wakeAt <= visibleAt) return;
+    this.#sql.exec("UPDATE instances SET wake_at = ? WHERE instance_id = ?", visibleAt, instanceId);
+    this.#facts.set(instanceId, { ...facts, wakeAt: visibleAt });
   }
 
   /** Places rise over restarts too, so that news of an old item is never taken for a new one: they follow the clock. */
@@ -284,49 +287,56 @@ export class ObjectStore implements Store {
 
   #row(instanceId: string): InstanceRow | undefined {
     if (!this.#isReady) return undefined;
-    const [row] = this.#sql
-      .exec<InstanceTableRow>("SELECT * FROM instances WHERE instance_id = ?", instanceId)
-      .toArray();
-    if (row === undefined) return undefined;
+    const query = "SELECT * FROM instances WHERE instance_id = ?";
+    const [row] = this.#sql.exec<InstanceTableRow>(query, instanceId).toArray();
+    return row === undefined ? undefined : this.#rowOf(row);
+  }
+
+  /** The row, unless its record is damaged. */
+  #readable(row: InstanceTableRow): InstanceRow | undefined {
+    try {
+      return this.#rowOf(row);
+    } catch (error) {
+      if (error instanceof HistoryDecodeError) return undefined;
+      throw error;
+    }
+  }
+
+  /** @throws {@link HistoryDecodeError} when the record is damaged. */
+  #rowOf(row: InstanceTableRow): InstanceRow {
+    const { instance_id: instanceId, incarnation, unfinished, wake_at } = row;
     let record: Uint8Array = new Uint8Array(row.record);
     if (record.length === 0) {
       const query = "SELECT bytes FROM history WHERE instance_id = ? AND segment = -1 ORDER BY part";
-      record = joinParts(
-        this.#sql
-          .exec<{ bytes: ArrayBuffer }>(query, instanceId)
-          .toArray()
-          .map(({ bytes }) => bytes),
-      );
+      const parts = this.#sql.exec<{ bytes: ArrayBuffer }>(query, instanceId).toArray();
+      record = joinParts(parts.map(({ bytes }) => bytes));
     }
-    return {
-      instanceId,
-      incarnation: row.incarnation,
-      record,
-      summary: JSON.parse(row.summary) as InstanceSummary,
-      unfinished: row.unfinished === 1,
-      wakeAt: row.wake_at ?? undefined,
-    };
+    const summary = summaryOf(unmarshalRecord(record));
+    return { instanceId, incarnation, record, summary, unfinished: unfinished === 1, wakeAt: wake_at ?? undefined };
   }
 
   /** Writes a row; a record that is too large for one goes beside the history, and leaves an empty one here. */
-  #putRow({ instanceId, incarnation, record, summary, unfinished, wakeAt }: InstanceRow): void {
+  #putRow(row: InstanceRow): void {
+    const { instanceId, incarnation, record, unfinished, wakeAt } = row;
     const parts = partsOf(record);
     const isSplit = parts.length > 1;
-    this.#sql.exec("DELETE FROM history WHERE instance_id = ? AND segment = -1", instanceId);
+    if (this.#facts.get(instanceId)?.isSplit === true) {
+      this.#sql.exec("DELETE FROM history WHERE instance_id = ? AND segment = -1", instanceId);
+    }
     if (isSplit) {
       parts.forEach((part, index) => {
         this.#sql.exec("INSERT INTO history VALUES (?, -1, ?, ?)", instanceId, index, part);
       });
     }
     this.#sql.exec(
-      "INSERT OR REPLACE INTO instances VALUES (?, ?, ?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO instances VALUES (?, ?, ?, ?, ?)",
       instanceId,
       incarnation,
       isSplit ? new ArrayBuffer(0) : (parts[0] ?? new ArrayBuffer(0)),
-      JSON.stringify(summary),
       unfinished ? 1 : 0,
       wakeAt ?? null,
     );
+    this.#facts.set(instanceId, factsOf(row, isSplit));
   }
 
   #wipe(instanceId: string, keepsOutbox: boolean): void {
@@ -334,6 +344,7 @@ export class ObjectStore implements Store {
     this.#sql.exec("DELETE FROM history WHERE instance_id = ?", instanceId);
     const boxes = keepsOutbox ? "box = 0" : "box >= 0";
     this.#sql.exec(`DELETE FROM messages WHERE instance_id = ? AND ${boxes}`, instanceId);
+    this.#facts.set(instanceId, undefined);
   }
 }
 

@@ -68,7 +68,7 @@ class OrchestrationProcessor implements TaskProcessor<OrchestrationWorkItem> {
   async processWorkItem(item: OrchestrationWorkItem): Promise<void> {
     item.state ??= await this.#backend.getOrchestrationRuntimeState(item);
     const { state } = item;
-    const terminate = firstTerminate(item.newEvents);
+    const [terminate] = terminations(item.newEvents);
     if (!state.isValid) {
       this.#logger.warn(`${item.toString()}: its state has no start event; dropped`);
     } else if (state.isCompleted) {
@@ -76,7 +76,8 @@ class OrchestrationProcessor implements TaskProcessor<OrchestrationWorkItem> {
     } else if (this.#addEvents(item, state)) {
       await this.#execute(item, state, terminate);
     }
-    if (terminate?.recurse === true && state.isCompleted && !state.hasCascaded) await this.#cascade(state, terminate);
+    const cascading = terminations(item.newEvents).find(({ recurse }) => recurse);
+    if (cascading !== undefined && state.isCompleted && !state.hasCascaded) await this.#cascade(state, cascading);
   }
 
   async completeWorkItem(item: OrchestrationWorkItem): Promise<void> {
@@ -221,9 +222,8 @@ function pin(state: OrchestrationRuntimeState, { runner, dialect }: RunnerInfo):
   }
 }
 
-function firstTerminate(events: readonly HistoryEvent[]): ExecutionTerminatedEvent | undefined {
-  for (const { eventType } of events) if (eventType.case === "executionTerminated") return eventType.value;
-  return undefined;
+function terminations(events: readonly HistoryEvent[]): ExecutionTerminatedEvent[] {
+  return events.flatMap(({ eventType }) => (eventType.case === "executionTerminated" ? [eventType.value] : []));
 }
 
 function continuesAsNew({ orchestratorActionType }: OrchestratorAction): boolean {

@@ -17,14 +17,26 @@ export interface Purger {
  * Purges an instance, its sub-orchestrations first. A child that is gone already is no obstacle; one that still runs ends
  * the purge with its error, and what was purged by then stays purged. Returns how many instances were purged.
  */
-export async function purgeRecursively(purger: Purger, instanceId: string, options: PurgeOptions): Promise<number> {
+export function purgeRecursively(purger: Purger, instanceId: string, options: PurgeOptions): Promise<number> {
+  return purgeTree(purger, instanceId, options, new Set());
+}
+
+/** @param seen the instances that were taken up: children whose ids were given by code may lead back to one. */
+async function purgeTree(
+  purger: Purger,
+  instanceId: string,
+  options: PurgeOptions,
+  seen: Set<string>,
+): Promise<number> {
+  seen.add(instanceId);
   const { force } = options;
   const only = force === undefined ? {} : { force };
   let count = 0;
   if (options.recursive !== false) {
     for (const child of await purger.childrenOf(instanceId, only)) {
+      if (seen.has(child)) continue;
       try {
-        count += await purgeRecursively(purger, child, options);
+        count += await purgeTree(purger, child, options, seen);
       } catch (error) {
         if (!(error instanceof InstanceNotFoundError)) throw error;
       }

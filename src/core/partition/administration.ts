@@ -25,6 +25,7 @@ import {
 } from "../protocol/gen/perdura/model/v1/store_pb.ts";
 import { marshalEnvelope, marshalSegment, unmarshalEnvelope } from "../protocol/marshal.ts";
 import { statusName } from "../protocol/status.ts";
+import { timestampToMs } from "../protocol/timestamp.ts";
 import type { Activities } from "./activities.ts";
 import { admitEnvelope, clientEnvelope, neverThrowing } from "./admission.ts";
 import type { Deliveries } from "./deliveries.ts";
@@ -61,6 +62,17 @@ export class Administration {
     const record = loaded === undefined ? undefined : readRecord(loaded.row);
     if (record === undefined || isPurged(record)) throw new InstanceNotFoundError(instanceId);
     return record;
+  }
+
+  /**
+   * As {@link record}, from memory where this partition is the owner and has it there: who waits for an instance looks at
+   * every change of it. @throws {@link InstanceNotFoundError}.
+   */
+  async brief(instanceId: string): Promise<InstanceRecord> {
+    const { tenure, table } = this.#context;
+    const live = tenure === undefined ? undefined : table.peek(instanceId);
+    if (live === undefined || live.stale || isPurged(live.record)) return this.record(instanceId);
+    return live.record;
   }
 
   /**
@@ -256,6 +268,8 @@ export class Administration {
     record.executionId = executionId;
     record.status = OrchestrationStatus.RUNNING;
     record.startedAtMs = now;
+    // The clock here may be behind that of the run that it was cut from; turn time does not go back all the same.
+    record.lastTurnAtMs = lastTurnOf(history);
     delete record.completedAtMs;
     settleRecord(record, history);
     const messages = pendingOf(history).children.flatMap((created) => this.#restartChild(record, created, now));
@@ -362,6 +376,12 @@ function beginAgain(failed: InstanceRecord, nowMs: number): InstanceRecord {
   record.lastUpdatedAtMs = nowMs;
   record.indexVersion = Math.max(nowMs, failed.indexVersion + 1);
   return record;
+}
+
+/** The latest turn time in a history, epoch ms. */
+function lastTurnOf(history: readonly HistoryEvent[]): number {
+  const turns = history.filter(({ eventType }) => eventType.case === "orchestratorStarted");
+  return Math.max(0, ...turns.map(({ timestamp }) => (timestamp === undefined ? 0 : timestampToMs(timestamp))));
 }
 
 /** What events cannot say one by one: whether the instance is suspended at the end of them. */

@@ -73,6 +73,7 @@ export class Deliveries {
   /** Loads an instance, when this partition runs, and considers it. */
   look(instanceId: string): void {
     if (this.#context.tenure === undefined) return;
+    this.#context.table.stir(instanceId);
     void this.#look(instanceId).catch((error: unknown) => {
       if (this.#context.tenure === undefined) return;
       this.#context.options.logger.error(`'${instanceId}' cannot be loaded; tried again later`, error);
@@ -144,6 +145,7 @@ export class Deliveries {
       void this.#deliver(live, target);
     }
     if (this.#context.ports.index !== undefined && isIndexDirty(live.record)) void this.#publish(live);
+    else if (isPurged(live.record) && live.outbox.length === 0) void this.#sweepOut(live);
   }
 
   async #deliver(live: LiveInstance, target: string): Promise<void> {
@@ -164,8 +166,15 @@ export class Deliveries {
     } catch (error) {
       this.#retry(key, live, error);
     } finally {
-      this.#busy.delete(key);
+      this.#leave(key, live);
     }
+  }
+
+  /** Makes room for the next of its kind: one that took this instance's place meanwhile found the way busy. */
+  #leave(key: string, live: LiveInstance): void {
+    this.#busy.delete(key);
+    const successor = this.#context.table.peek(live.instanceId);
+    if (successor !== undefined && successor !== live) this.pump(successor);
   }
 
   /** Removes delivered messages for good; a refused child becomes the failure of its task, in the same commit. */
@@ -208,6 +217,20 @@ export class Deliveries {
     });
   }
 
+  /** Removes a tombstone that nobody needs any more, when what was to do so could not. */
+  async #sweepOut(live: LiveInstance): Promise<void> {
+    const key = `${live.instanceId}\u0000tombstone`;
+    if (this.#busy.has(key)) return;
+    this.#busy.add(key);
+    try {
+      await live.exclusive(() => this.#sweep(live));
+    } catch (error) {
+      this.#retry(key, live, error);
+    } finally {
+      this.#leave(key, live);
+    }
+  }
+
   async #publish(live: LiveInstance): Promise<void> {
     const { index } = this.#context.ports;
     const key = `${live.instanceId}\u0000index`;
@@ -223,7 +246,7 @@ export class Deliveries {
     } catch (error) {
       this.#retry(key, live, error);
     } finally {
-      this.#busy.delete(key);
+      this.#leave(key, live);
     }
   }
 
@@ -249,15 +272,10 @@ export class Deliveries {
   /** A tombstone goes when index and outbox are done with it. */
   async #sweep(live: LiveInstance): Promise<void> {
     const { record } = live;
-    if (!isPurged(record) || live.outbox.length > 0) return;
+    if (live.stale || !isPurged(record) || live.outbox.length > 0) return;
     if (this.#context.ports.index !== undefined && isIndexDirty(record)) return;
     await this.#context.commit(live, { wipe: true });
     this.#context.table.forget(live.instanceId, new WorkItemLockLostError(`'${live.instanceId}' was purged`));
-  }
-
-  /** Removes a fresh tombstone that nobody needs. */
-  sweep(live: LiveInstance): Promise<void> {
-    return live.exclusive(() => this.#sweep(live));
   }
 
   #retry(key: string, live: LiveInstance, error: unknown): void {

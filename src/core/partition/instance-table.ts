@@ -1,5 +1,5 @@
 import { LiveInstance } from "./live-instance.ts";
-import type { Store } from "./ports.ts";
+import type { LoadedInstance, Store } from "./ports.ts";
 
 /**
  * The instances that are in memory. Idle ones are forgotten when there are too many, least recently used first; they are
@@ -9,6 +9,7 @@ export class InstanceTable {
   readonly #store: Store;
   readonly #limit: number;
   readonly #live = new Map<string, LiveInstance>();
+  readonly #stirred = new Set<string>();
   readonly #loading = new Map<string, Promise<LiveInstance | undefined>>();
 
   constructor(store: Store, limit: number) {
@@ -43,9 +44,18 @@ export class InstanceTable {
     return loading;
   }
 
+  /** Something was appended: a load that is on its way may have been too early to see it, and reads again. */
+  stir(instanceId: string): void {
+    if (this.#loading.has(instanceId)) this.#stirred.add(instanceId);
+  }
+
   /** @param isWanted false when the instance was let go of meanwhile: what was loaded may be the former one. */
   async #load(instanceId: string, isWanted: () => boolean): Promise<LiveInstance | undefined> {
-    const loaded = await this.#store.load(instanceId);
+    let loaded: LoadedInstance | undefined;
+    do {
+      this.#stirred.delete(instanceId);
+      loaded = await this.#store.load(instanceId);
+    } while (this.#stirred.has(instanceId) && isWanted());
     if (loaded === undefined) return undefined;
     const live = new LiveInstance(loaded);
     if (!isWanted()) {

@@ -6,7 +6,7 @@ import { GroupCommit } from "./group-commit.ts";
 import { InstanceTable } from "./instance-table.ts";
 import type { LiveInstance, QueuedEnvelope } from "./live-instance.ts";
 import type { Appended, CommittedWrite, Decide, InstanceRow, InstanceWrite, PartitionPorts, Tenure } from "./ports.ts";
-import { fenceOf, isEnded, isIndexDirty, rowOf } from "./record.ts";
+import { fenceOf, isEnded, isIndexDirty, isPurged, rowOf } from "./record.ts";
 import { nextLookMs } from "./turn-selection.ts";
 
 /** How often an instance's host may die in a row with work of it in flight, unless an option says otherwise. */
@@ -138,7 +138,8 @@ export class PartitionContext {
     const parkedUntil = parkedRetryMs(record);
     const isRunnable = parkedUntil === undefined && (isInFlight(record, queues.inbox, now) || queues.inboxGrows === true);
     const isIndexBehind = this.ports.index !== undefined && isIndexDirty(record);
-    const unfinished = isRunnable || queues.outboxLength > 0 || isIndexBehind;
+    // A tombstone is to be seen to until it is gone.
+    const unfinished = isRunnable || isPurged(record) || queues.outboxLength > 0 || isIndexBehind;
     const ownLook = parkedUntil === undefined && !isEnded(record) ? nextLookMs(record, queues.inbox) : undefined;
     const looks = [parkedUntil, taskRetryMs(record), ownLook];
     const known = looks.filter((moment) => moment !== undefined && moment < Number.MAX_SAFE_INTEGER);

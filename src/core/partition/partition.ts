@@ -406,7 +406,7 @@ export class Partition implements Backend {
     options: { readonly fetchPayloads?: boolean } = {},
   ): Promise<OrchestrationMetadata> {
     await this.#ready();
-    if (options.fetchPayloads === false) return metadataOf(await this.#administration.record(instanceId));
+    if (options.fetchPayloads === false) return metadataOf(await this.#administration.brief(instanceId));
     return this.#administration.whole(instanceId, async (record) => metadataOf(record, await this.#payloads(record)));
   }
 
@@ -445,8 +445,9 @@ export class Partition implements Backend {
           changed = resolve;
         });
         if (signal?.aborted) throw new AbortedError("the wait was aborted; the instance goes on");
-        const brief = await this.getOrchestrationMetadata(instanceId, { fetchPayloads: false });
-        if (condition(brief)) {
+        const record = await this.#committed(instanceId);
+        const mayHold = options.until !== "completed" || isEnded(record);
+        if (mayHold && condition(metadataOf(record))) {
           const full = await this.getOrchestrationMetadata(instanceId);
           if (condition(full)) return full;
         }
@@ -456,6 +457,13 @@ export class Partition implements Backend {
       unsubscribe();
       signal?.removeEventListener("abort", onAbort);
     }
+  }
+
+  /** The committed record, from memory where this partition owns it: a watcher asks at every change. */
+  async #committed(instanceId: string): Promise<InstanceRecord> {
+    const live = this.#context.tenure === undefined ? undefined : this.#context.table.peek(instanceId);
+    if (live === undefined || live.stale || isPurged(live.record)) return this.#administration.record(instanceId);
+    return live.record;
   }
 
   async purgeOrchestrationState(instanceId: string, options: PurgeOptions = {}): Promise<number> {

@@ -62,6 +62,22 @@ export function newRecord(
   return record;
 }
 
+/**
+ * A copy to work on: its lists are its own, their entries are shared and must be replaced, not changed. Made for every turn,
+ * where a deep copy would show.
+ */
+export function copyRecord(record: InstanceRecord): InstanceRecord {
+  return {
+    ...record,
+    tasks: [...record.tasks],
+    timers: [...record.timers],
+    children: [...record.children],
+    eventWaits: [...record.eventWaits],
+    receipts: [...record.receipts],
+    eventKeys: [...record.eventKeys],
+  };
+}
+
 /** The start event that the record stands for, without its input. `undefined` before the generation's first turn. */
 export function startEventOf(record: InstanceRecord): ExecutionStartedEvent | undefined {
   if (record.historyLength === 0) return undefined;

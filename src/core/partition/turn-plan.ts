@@ -1,5 +1,5 @@
 /** From a worked-on state to the one batch that makes it durable. Pure: nothing here touches the live instance. */
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { resultKeyOf } from "../history/dedup.ts";
 import type { OrchestrationRuntimeState, PendingMessage } from "../history/runtime-state.ts";
 import { eventRaised } from "../protocol/events.ts";
@@ -9,7 +9,6 @@ import {
   EnvelopeSchema,
   EventWaitSchema,
   type InstanceRecord,
-  InstanceRecordSchema,
   PendingChildSchema,
   PendingTaskSchema,
   PendingTimerSchema,
@@ -20,7 +19,7 @@ import { marshalSegment } from "../protocol/marshal.ts";
 import { timestampToMs } from "../protocol/timestamp.ts";
 import type { OpenTurn } from "./live-instance.ts";
 import type { InstanceWrite } from "./ports.ts";
-import { isEnded } from "./record.ts";
+import { copyRecord, isEnded } from "./record.ts";
 
 /** How many senders' receipts an instance keeps; the oldest go first. Duplicates of one sender arrive close together. */
 const MAX_RECEIPTS = 1024;
@@ -47,7 +46,7 @@ export function planTurn(
   turn: OpenTurn,
   nowMs: number,
 ): TurnPlan {
-  const record = clone(InstanceRecordSchema, committed);
+  const record = copyRecord(committed);
   if (state.continuedAsNew) beginGeneration(record, state.generation);
   // A generation that was begun and not executed (the tight-loop limit) waits in the inbox, not in history: history holds
   // only what code has seen.
@@ -255,8 +254,8 @@ export function noteReceipts(record: InstanceRecord, consumed: OpenTurn["consume
     if (known === undefined) {
       record.receipts.push(create(ReceiptSchema, { source, sourceExecutionId, seq, atMs: nowMs }));
     } else {
-      known.seq = Math.max(known.seq, seq);
-      known.atMs = nowMs;
+      const later = { ...known, seq: Math.max(known.seq, seq), atMs: nowMs };
+      record.receipts = record.receipts.map((receipt) => (receipt === known ? later : receipt));
     }
   }
   if (record.receipts.length > MAX_RECEIPTS) {
