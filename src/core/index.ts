@@ -4,7 +4,7 @@ export type { ForkedHistory } from "./history/fork.ts";
 export { type HistoryView, historyOf } from "./history/history-view.ts";
 export type { EventWaitInfo, OrchestratorAnswer, ParkedTurn } from "./history/orchestrator-answer.ts";
 export { OrchestrationRuntimeState, type PendingMessage, type Stalled } from "./history/runtime-state.ts";
-export { newActivityTaskWorker } from "./hub/activity-worker.ts";
+export { type ActivityWorkerOptions, newActivityTaskWorker } from "./hub/activity-worker.ts";
 export type {
   AddEventOptions,
   Backend,
@@ -64,10 +64,13 @@ export {
 export type { ActivityContext } from "./orchestration/activity-context.ts";
 export type * from "./orchestration/context.ts";
 export { type DataConverter, jsonDataConverter } from "./orchestration/data-converter.ts";
+export { type AesGcmCodecOptions, newAesGcmCodec } from "./orchestration/aes-gcm-codec.ts";
 export { type Duration, toMilliseconds } from "./orchestration/duration.ts";
 export { InProcessExecutor, type InProcessExecutorOptions } from "./orchestration/in-process-executor.ts";
 export { defineActivity, defineEvent, defineOrchestrator } from "./orchestration/references.ts";
+export type { PayloadCodec } from "./orchestration/payload-codec.ts";
 export { TaskRegistry } from "./orchestration/registry.ts";
+export { ActivityGates, type GateKeeper, type RunWhen } from "./orchestration/run-when.ts";
 export { messageChannelSettle, type Settle } from "./orchestration/settle.ts";
 export type { Task } from "./orchestration/task.ts";
 export { NonRetriableError, TaskFailedError } from "./orchestration/task-failed-error.ts";
@@ -76,6 +79,7 @@ export { LocalSignals } from "./partition/local-signals.ts";
 export { type HistorySegments, Partition } from "./partition/partition.ts";
 export type { PartitionOptions } from "./partition/partition-context.ts";
 export type * from "./partition/ports.ts";
+export type { ExportOptions, InstanceFile } from "./partition/transfer.ts";
 export type {
   ActivityRequest,
   ActivityResponse,

@@ -16,7 +16,7 @@ export const MAX_IDEMPOTENCY_KEY_BYTES = 128;
 const encoder = new TextEncoder();
 
 /** Length of a text in UTF-8 bytes. Cheap for short texts; long ones are encoded. */
-export function utf8Length(text: string): number {
+function utf8Length(text: string): number {
   return encoder.encode(text).length;
 }
 

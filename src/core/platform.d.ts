@@ -39,8 +39,31 @@ declare const crypto: {
       algorithm: "SHA-1" | "SHA-256" | "SHA-384" | "SHA-512",
       data: ArrayBuffer | ArrayBufferView<ArrayBuffer>,
     ): Promise<ArrayBuffer>;
+    importKey(
+      format: "raw",
+      key: Uint8Array<ArrayBuffer>,
+      algorithm: "AES-GCM",
+      extractable: boolean,
+      usages: ("encrypt" | "decrypt")[],
+    ): Promise<CryptoKey>;
+    encrypt(params: AesGcmParams, key: CryptoKey, data: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer>;
+    decrypt(params: AesGcmParams, key: CryptoKey, data: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer>;
   };
 };
+
+declare class CryptoKey {
+  private constructor();
+}
+
+interface AesGcmParams {
+  readonly name: "AES-GCM";
+  readonly iv: Uint8Array<ArrayBuffer>;
+  readonly additionalData: Uint8Array<ArrayBuffer>;
+}
+
+/** Text of bytes (one character each) to base64 and back. */
+declare function btoa(binary: string): string;
+declare function atob(base64: string): string;
 
 /** The handle is a number in browsers and an object in Node and workerd: keep it, give it back, look no further. */
 declare function setTimeout(callback: () => void, milliseconds?: number): unknown;

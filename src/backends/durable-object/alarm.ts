@@ -2,7 +2,7 @@
 const MIN_AHEAD_MS = 1;
 
 /** How far ahead the standing alarm is while something is in flight, in ms. */
-export const WATCHDOG_MS = 30_000;
+const WATCHDOG_MS = 30_000;
 
 /** Deadlines nearer than this are met by a timer of the process, with the watchdog as a backstop, in ms. */
 export const NEAR_MS = 10_000;

@@ -1,7 +1,7 @@
 import { StorageError } from "../../core/errors.ts";
 
 /** A value above this is split over several rows, in bytes. */
-export const MAX_PART_BYTES: number = 1024 * 1024;
+const MAX_PART_BYTES: number = 1024 * 1024;
 
 /** Durable Objects take no row above this, in bytes; workerd on a developer's machine does not say so. */
 const MAX_ROW_BYTES: number = 2 * 1024 * 1024;
@@ -38,7 +38,7 @@ function bufferOf(view: Uint8Array): ArrayBuffer {
 }
 
 /** @throws {@link StorageError} for a row that the platform would refuse. */
-export function checkRow(bytes: number): void {
+function checkRow(bytes: number): void {
   if (bytes + ROW_OVERHEAD_BYTES > MAX_ROW_BYTES) {
     throw new StorageError(`a row of ${bytes} bytes is above the platform's limit of ${MAX_ROW_BYTES}`);
   }

@@ -1,5 +1,7 @@
 import { InProcessExecutor, type InProcessExecutorOptions } from "../orchestration/in-process-executor.ts";
+import type { PayloadCodec } from "../orchestration/payload-codec.ts";
 import type { TaskRegistry } from "../orchestration/registry.ts";
+import { ActivityGates, type GateKeeper } from "../orchestration/run-when.ts";
 import type { Settle } from "../orchestration/settle.ts";
 import { newActivityTaskWorker } from "./activity-worker.ts";
 import type { Backend } from "./backend.ts";
@@ -16,6 +18,8 @@ export interface InProcessHubOptions
   readonly logger?: Logger;
   /** Limit on one payload, in UTF-8 bytes. Default 4 MiB. */
   readonly maxPayloadBytes?: number;
+  /** A second stage for payloads, say encryption. Every context of a hub must use one that understands the others'. */
+  readonly codec?: PayloadCodec;
   /** How many activities may run at once. Default: no limit. */
   readonly maxParallelActivities?: number;
   /** How many turns may run at once. Default: no limit. */
@@ -27,6 +31,8 @@ export interface InProcessHost {
   readonly settle: Settle;
   readonly now: () => number;
   readonly newUuid: () => string;
+  /** Tells which activities may run now; default: all. */
+  readonly gates?: GateKeeper;
   /** Timers for the attempts' time limits; default the host's. */
   readonly timers?: NonNullable<InProcessExecutorOptions["timers"]>;
 }
@@ -36,6 +42,8 @@ export interface InProcessHub {
   readonly backend: Backend;
   readonly client: TaskHubClient;
   readonly worker: TaskHubWorker;
+  /** The gates of the activities that run here. */
+  readonly gates: ActivityGates;
   /** Stops the worker: what is in work is handed back and goes on at the next start. */
   close(): Promise<void>;
 }
@@ -61,24 +69,31 @@ export function newInProcessHub(backend: Backend, options: InProcessHubOptions, 
   const orchestrationWorker = newOrchestrationWorker(backend, executor, logger, {
     now,
     newUuid,
+    ...pick(options, "codec"),
     ...(maxPayloadBytes === undefined ? {} : { maxPayloadBytes }),
     ...(maxParallelTurns === undefined ? {} : { maxParallelWorkItems: maxParallelTurns }),
   });
+  const gates = new ActivityGates(registry, host.gates);
   const activityWorker = newActivityTaskWorker(
     backend,
     executor,
     logger,
-    maxParallelActivities === undefined ? {} : { maxParallelWorkItems: maxParallelActivities },
+    {
+      gates,
+      ...pick(options, "codec"),
+      ...(maxParallelActivities === undefined ? {} : { maxParallelWorkItems: maxParallelActivities }),
+    },
   );
   const worker = newTaskHubWorker(backend, orchestrationWorker, activityWorker, logger);
   const unsubscribe = registry.onChange(() => {
     void backend.retryParked().catch((error: unknown) => logger.error("parked instances could not be retried", error));
   });
-  const client = newTaskHubClient(backend, { registry, now, newUuid, ...pick(options, "converter") });
+  const client = newTaskHubClient(backend, { registry, now, newUuid, ...pick(options, "converter", "codec") });
   return {
     backend,
     client,
     worker,
+    gates,
     async close(): Promise<void> {
       unsubscribe();
       await worker.shutdown();

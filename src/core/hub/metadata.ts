@@ -82,6 +82,8 @@ export interface OrchestrationMetadata {
   readonly startedAt?: Date;
   readonly completedAt?: Date;
   readonly scheduledStartAt?: Date;
+  /** When it was handed to another home: see `exportInstance`. Here it counts as TERMINATED. */
+  readonly movedAt?: Date;
   readonly parentInstanceId?: string;
   readonly tags: Readonly<Record<string, string>>;
   readonly customStatus?: string;

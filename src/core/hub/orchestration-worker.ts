@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { PayloadTooLargeError } from "../errors.ts";
+import { PayloadNotSerializableError, PayloadTooLargeError } from "../errors.ts";
 import { type ApplyContext, applyActions } from "../history/apply-actions.ts";
 import { childIdsOf } from "../history/fork.ts";
 import type { OrchestratorAnswer, RunnerInfo } from "../history/orchestrator-answer.ts";
@@ -17,8 +17,9 @@ import {
   Runner,
 } from "../protocol/gen/perdura/model/v1/history_pb.ts";
 import type { Backend } from "./backend.ts";
-import type { OrchestratorExecutor } from "./executor.ts";
+import type { OrchestratorExecutor, OrchestratorTurn } from "./executor.ts";
 import type { Logger } from "./logger.ts";
+import { decodedHistory, decodeEvents, encodeAnswer, type PayloadCodec } from "../orchestration/payload-codec.ts";
 import { newTaskWorker, type TaskProcessor, type TaskWorker, type WorkerOptions } from "./task-worker.ts";
 import type { OrchestrationWorkItem } from "./work-item.ts";
 
@@ -33,6 +34,8 @@ export interface OrchestrationWorkerOptions extends WorkerOptions {
   readonly now?: () => number;
   /** Makes execution ids; default: random UUIDs. */
   readonly newUuid?: () => string;
+  /** Between code and store. Default: payloads are stored as they are. */
+  readonly codec?: PayloadCodec;
   /** Behaviour flags that the engine has on, recorded with each generation. */
   readonly engineFlags?: readonly number[];
 }
@@ -153,7 +156,8 @@ class OrchestrationProcessor implements TaskProcessor<OrchestrationWorkItem> {
   async #ask(item: OrchestrationWorkItem, state: OrchestrationRuntimeState): Promise<OrchestratorAnswer> {
     const start = state.startEvent;
     const isFirstTurn = state.oldEvents.length === 0;
-    const answer = await this.#executor.executeOrchestrator({
+    const { codec } = this.#options;
+    const turn: OrchestratorTurn = {
       instanceId: item.instanceId,
       executionId: start?.orchestrationInstance?.executionId ?? "",
       ...(start === undefined ? {} : { name: start.name }),
@@ -163,11 +167,27 @@ class OrchestrationProcessor implements TaskProcessor<OrchestrationWorkItem> {
       oldEvents: state.oldEvents,
       newEvents: state.newEvents,
       signal: item.signal,
-    });
+    };
+    const answer = await (codec === undefined ? this.#executor.executeOrchestrator(turn) : this.#askThrough(codec, turn));
     if (answer.parked !== undefined) return answer;
     state.startPending = false;
     if (isFirstTurn && answer.ranBy !== undefined) pin(state, answer.ranBy);
     return answer;
+  }
+
+  /** The code sees decoded payloads only, and what it asks for is encoded. Without the right key the turn waits for it. */
+  async #askThrough(codec: PayloadCodec, turn: OrchestratorTurn): Promise<OrchestratorAnswer> {
+    try {
+      const oldEvents = decodedHistory(codec, turn.oldEvents);
+      const newEvents = await decodeEvents(codec, turn.newEvents);
+      return await encodeAnswer(codec, await this.#executor.executeOrchestrator({ ...turn, oldEvents, newEvents }));
+    } catch (error) {
+      if (!(error instanceof PayloadNotSerializableError)) throw error;
+      this.#executor.release(turn.instanceId);
+      const cause = error.cause instanceof Error ? `: ${error.cause.message}` : "";
+      const parked = { code: "payload_codec", message: `${error.message}${cause}` };
+      return { actions: [], customStatus: undefined, parked };
+    }
   }
 
   /** A payload above the limit is the orchestrator's failure, whoever ran it. */

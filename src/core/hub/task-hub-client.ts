@@ -10,6 +10,7 @@ import type { EventReference, NameLike, OrchestratorReference } from "../orchest
 import { type DataConverter, jsonDataConverter, PayloadGate } from "../orchestration/data-converter.ts";
 import { type Duration, toMilliseconds } from "../orchestration/duration.ts";
 import { nameOf } from "../orchestration/references.ts";
+import type { PayloadCodec } from "../orchestration/payload-codec.ts";
 import type { TaskRegistry } from "../orchestration/registry.ts";
 import { TaskFailedError } from "../orchestration/task-failed-error.ts";
 import {
@@ -21,6 +22,7 @@ import {
 } from "../protocol/events.ts";
 import type { HistoryEvent, OrchestrationIdReusePolicy } from "../protocol/gen/perdura/model/v1/history_pb.ts";
 import type { PurgeOptions, RestartOptions, TaskHubControl } from "./backend.ts";
+import { withCodec } from "./codec-control.ts";
 import { type OrchestrationMetadata, orchestrationMetadataIsComplete } from "./metadata.ts";
 import type { InstanceIdPage, InstancePage, InstanceQuery } from "./query.ts";
 
@@ -134,6 +136,8 @@ export interface TaskHubClient {
 export interface TaskHubClientOptions {
   /** Default JSON. */
   readonly converter?: DataConverter;
+  /** The codec of the hub's payloads, where it has one. */
+  readonly codec?: PayloadCodec;
   /** Where it is given, scheduling a name that it does not know is refused at once. */
   readonly registry?: TaskRegistry;
   /** Epoch ms; default the host's clock. */
@@ -156,7 +160,7 @@ class ControlClient implements TaskHubClient {
   readonly #uuid: () => string;
 
   constructor(hub: TaskHubControl, options: TaskHubClientOptions) {
-    this.#hub = hub;
+    this.#hub = options.codec === undefined ? hub : withCodec(hub, options.codec);
     this.#payloads = new PayloadGate(options.converter ?? jsonDataConverter, Number.POSITIVE_INFINITY);
     this.#registry = options.registry;
     this.#now = options.now ?? Date.now;

@@ -4,6 +4,7 @@ import type { TaskOutcomes, TaskResults } from "./combinators.ts";
 import type { Duration } from "./duration.ts";
 import type { EventResult } from "./external-events.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
+import type { RunWhen } from "./run-when.ts";
 import type { CompletedTask, Task } from "./task.ts";
 
 /** How an activity is called. */
@@ -191,13 +192,19 @@ export type OrchestratorFunction<I, O> = (
   input: I,
 ) => O | Promise<O> | Generator<Task<unknown>, O, unknown> | AsyncGenerator<unknown, O, unknown>;
 
+/** How an activity is declared: what calls of it use where they say nothing else, and when it may run. */
+export interface ActivityDefaults extends ActivityOptions {
+  /** The activity waits until then, without using up an attempt; what its instance waits for says so. */
+  readonly runWhen?: RunWhen;
+}
+
 /** A typed name of an activity, with its code. */
 export interface ActivityReference<I, O> {
   readonly kind: "activity";
   readonly name: string;
   readonly fn: ActivityFunction<I, O>;
-  /** What calls through this reference use where they say nothing else. */
-  readonly defaults: ActivityOptions;
+  /** What calls through this reference use where they say nothing else, and when it may run. */
+  readonly defaults: ActivityDefaults;
 }
 
 /** A typed name of an orchestrator, with its code. */

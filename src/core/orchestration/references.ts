@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "../errors.ts";
 import type {
+  ActivityDefaults,
   ActivityFunction,
-  ActivityOptions,
   ActivityReference,
   EventReference,
   NameLike,
@@ -14,7 +14,7 @@ import type {
  * Declares an activity.
  *
  * @param name its name in histories: keep it when the function is renamed.
- * @param defaults retry policy, timeout and the like for calls through the reference.
+ * @param defaults retry policy, timeout and the like for calls through the reference, and when it may run.
  * @throws {@link InvalidArgumentError} for an empty name.
  *
  * @example
@@ -25,7 +25,7 @@ import type {
 export function defineActivity<I = unknown, O = unknown>(
   name: string,
   fn: ActivityFunction<I, O>,
-  defaults: ActivityOptions = {},
+  defaults: ActivityDefaults = {},
 ): ActivityReference<I, O> {
   return { kind: "activity", name: checkedName(name, "an activity"), fn, defaults };
 }

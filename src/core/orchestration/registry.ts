@@ -1,5 +1,6 @@
 import { AlreadyRegisteredError, InvalidArgumentError } from "../errors.ts";
 import type { ActivityFunction, ActivityReference, OrchestratorFunction, OrchestratorReference } from "./context.ts";
+import type { RunWhen } from "./run-when.ts";
 
 /** The two kinds of code that a registry holds. */
 export type TaskKind = "orchestrator" | "activity";
@@ -19,6 +20,7 @@ export const WILDCARD = "*";
 export class TaskRegistry {
   readonly #orchestrators = new Map<string, OrchestratorFunction<never, unknown>>();
   readonly #activities = new Map<string, ActivityFunction<never, unknown>>();
+  readonly #gates = new Map<string, RunWhen>();
   readonly #listeners = new Set<() => void>();
 
   /**
@@ -35,8 +37,10 @@ export class TaskRegistry {
       this.#check(kind, name);
     }
     for (const reference of references) {
-      if (reference.kind === "activity") this.#activities.set(reference.name, reference.fn);
-      else this.#orchestrators.set(reference.name, reference.fn);
+      if (reference.kind === "activity") {
+        this.#activities.set(reference.name, reference.fn);
+        if (reference.defaults.runWhen !== undefined) this.#gates.set(reference.name, reference.defaults.runWhen);
+      } else this.#orchestrators.set(reference.name, reference.fn);
     }
     this.#notify();
     return this;
@@ -59,9 +63,10 @@ export class TaskRegistry {
    *
    * @throws {@link AlreadyRegisteredError}, or {@link InvalidArgumentError} for an empty name.
    */
-  addActivity<I, O>(name: string, fn: ActivityFunction<I, O>): this {
+  addActivity<I, O>(name: string, fn: ActivityFunction<I, O>, options: { readonly runWhen?: RunWhen } = {}): this {
     this.#check("activity", name);
     this.#activities.set(name, fn as ActivityFunction<never, unknown>);
+    if (options.runWhen !== undefined) this.#gates.set(name, options.runWhen);
     this.#notify();
     return this;
   }
@@ -74,6 +79,11 @@ export class TaskRegistry {
   /** The code for an activity's name, or the fallback, or `undefined`. */
   activity(name: string): ActivityFunction<never, unknown> | undefined {
     return this.#activities.get(name) ?? this.#activities.get(WILDCARD);
+  }
+
+  /** When an activity may run; `undefined`: at any time. */
+  gate(name: string): RunWhen | undefined {
+    return this.#gates.get(this.#activities.has(name) ? name : WILDCARD);
   }
 
   /** Whether a name can be run here; the fallback counts. */

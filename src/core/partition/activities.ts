@@ -1,9 +1,9 @@
 import { clone } from "@bufbuild/protobuf";
 import {
   InvalidArgumentError,
-  NotRegisteredError,
-  NoWorkerError,
   PayloadTooLargeError,
+  PerduraError,
+  type PerduraErrorCode,
   StorageError,
   TaskCancelledError,
   WorkItemLockLostError,
@@ -17,7 +17,7 @@ import { marshalEnvelope } from "../protocol/marshal.ts";
 import { clientEnvelope } from "./admission.ts";
 import type { LiveInstance, TaskDispatch } from "./live-instance.ts";
 import { CRASH_LOOP, type PartitionContext } from "./partition-context.ts";
-import { readRecord } from "./record.ts";
+import { isMoved, readRecord } from "./record.ts";
 import { readSegment } from "./stored-history.ts";
 import { WorkQueue } from "./work-queue.ts";
 
@@ -42,6 +42,7 @@ export class Activities {
   readonly #context: PartitionContext;
   readonly #turns: ResultTaker;
   #counter = 0;
+  #fetching = 0;
 
   constructor(context: PartitionContext, turns: ResultTaker) {
     this.#context = context;
@@ -54,7 +55,23 @@ export class Activities {
 
   /** Offers every activity of the instance that nobody runs. */
   dispatchAll(live: LiveInstance): void {
-    for (const task of live.tasks.values()) this.#offer(live, task);
+    for (const task of live.tasks.values()) {
+      if (task.event === undefined && this.#fetching < MAX_FETCHES) this.#fetchAndOffer(live, task);
+      else this.#offer(live, task);
+    }
+  }
+
+  /** Offers an activity once its event is there, so that a cold start reads many side by side. */
+  #fetchAndOffer(live: LiveInstance, task: TaskDispatch): void {
+    if (task.lockedBy !== undefined || task.answered) return;
+    this.#fetching++;
+    void this.#fetch(live, task)
+      // It is tried again when it is handed out, and said then.
+      .catch(() => undefined)
+      .finally(() => {
+        this.#fetching--;
+        if (live.tasks.get(task.id) === task) this.#offer(live, task);
+      });
   }
 
   /** After a commit: forgets activities that are no longer pending, and offers the new ones. */
@@ -77,7 +94,7 @@ export class Activities {
 
   #offer(live: LiveInstance, task: TaskDispatch): void {
     if (task.lockedBy !== undefined || task.answered) return;
-    if (live.record.parked?.code === CRASH_LOOP) return;
+    if (live.record.parked?.code === CRASH_LOOP || isMoved(live.record)) return;
     this.queue.offer(keyOf(live.instanceId, task.id));
   }
 
@@ -91,7 +108,7 @@ export class Activities {
     task.controller = controller;
     const sequenceNumber = this.#counter;
     try {
-      task.event ??= await this.#scheduledEvent(instanceId, task);
+      task.event ??= await this.#fetch(live, task);
     } catch (error) {
       this.#context.options.logger.error(`the activity ${taskId} of '${instanceId}' cannot be read`, error);
       task.lockedBy = undefined;
@@ -109,12 +126,16 @@ export class Activities {
     });
   }
 
-  async #scheduledEvent(instanceId: string, task: TaskDispatch): Promise<HistoryEvent> {
-    const events = await readSegment(this.#context.ports.store, instanceId, task.segment);
-    const found = events.find((event) => event.eventType.case === "taskScheduled" && event.eventId === task.id);
-    if (found === undefined)
-      throw new StorageError(`segment ${task.segment} of '${instanceId}' does not hold task ${task.id}`);
-    return found;
+  /** Reads the events of the segment that scheduled an activity, for all of its activities that wait for theirs. */
+  async #fetch(live: LiveInstance, task: TaskDispatch): Promise<HistoryEvent> {
+    const { instanceId } = live;
+    for (const event of await readSegment(this.#context.ports.store, instanceId, task.segment)) {
+      if (event.eventType.case !== "taskScheduled") continue;
+      const scheduled = live.tasks.get(event.eventId);
+      if (scheduled?.segment === task.segment && scheduled.generation === task.generation) scheduled.event ??= event;
+    }
+    if (task.event !== undefined) return task.event;
+    throw new StorageError(`segment ${task.segment} of '${instanceId}' does not hold task ${task.id}`);
   }
 
   /**
@@ -187,7 +208,7 @@ export class Activities {
     task.controller = undefined;
     // It may have had a result that could not be made durable.
     task.answered = false;
-    if (reason instanceof NotRegisteredError || reason instanceof NoWorkerError) {
+    if (reason instanceof PerduraError && WAITS.has(reason.code)) {
       await this.#park(live, task, reason.message);
       return;
     }
@@ -225,11 +246,17 @@ export class Activities {
   }
 }
 
+/** Reasons for which an attempt is put off rather than begun again at once: something that is not here has to come. */
+const WAITS: ReadonlySet<PerduraErrorCode> = new Set(["not_registered", "no_worker", "activity_gated"]);
+
+/** How many events of activities are read side by side before they are asked for. */
+const MAX_FETCHES = 64;
+
 /** How long after its event could not be read an activity is offered again, in ms. */
 const READ_RETRY_MS = 10_000;
 
 /** How long a parked activity waits before it is tried again by itself, in ms. */
-export const PARKED_TASK_RETRY_MS = 60_000;
+const PARKED_TASK_RETRY_MS = 60_000;
 
 function keyOf(instanceId: string, taskId: number): string {
   return `${taskId}/${instanceId}`;

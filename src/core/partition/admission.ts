@@ -3,7 +3,7 @@
  * them inside its transaction, so that any client can append without being the owner.
  */
 import { create } from "@bufbuild/protobuf";
-import { HistoryDecodeError, InstanceCompletedError, InstanceExistsError, InstanceNotFoundError } from "../errors.ts";
+import { HistoryDecodeError, InstanceCompletedError, InstanceExistsError, InstanceMovedError, InstanceNotFoundError } from "../errors.ts";
 import { resultKeyOf, resultKeyText } from "../history/dedup.ts";
 import type { CreateInstanceOptions } from "../hub/backend.ts";
 import { subOrchestrationFailed } from "../protocol/events.ts";
@@ -20,7 +20,7 @@ import { marshalEnvelope } from "../protocol/marshal.ts";
 import { statusName } from "../protocol/status.ts";
 import { timestampToMs } from "../protocol/timestamp.ts";
 import type { Admission, Decide, DeliveryOutcome, InstanceRow } from "./ports.ts";
-import { isEnded, isPurged, newRecord, readRecord, rowOf } from "./record.ts";
+import { isEnded, isMoved, isPurged, newRecord, readRecord, rowOf } from "./record.ts";
 
 /** A start or an event as a client sends it. */
 export function clientEnvelope(
@@ -66,6 +66,7 @@ export function admitEvent(
   return (row) => {
     const current = existing(row);
     if (current === undefined) throw new InstanceNotFoundError(instanceId);
+    if (isMoved(current)) throw new InstanceMovedError(instanceId);
     if (isEnded(current)) {
       const { case: kind, value } = event.eventType;
       // Terminating what has ended is a success without effect; it only matters to children that may still run.
@@ -87,6 +88,7 @@ export function admitEnvelope(envelope: Envelope, nowMs: number): Decide<Deliver
     if (event.eventType.case === "executionStarted") return admitChild(envelope, event, row, nowMs);
     const current = existing(row);
     if (current === undefined) return dropped("no such instance exists");
+    if (isMoved(current)) return dropped("the instance has moved");
     const result = resultKeyOf(event);
     if (result !== undefined) {
       if (isEnded(current)) return dropped("the instance has ended");

@@ -12,10 +12,12 @@ import type { LiveInstance, QueuedEnvelope } from "./live-instance.ts";
 import { decodeItem } from "./live-instance.ts";
 import type { PartitionContext } from "./partition-context.ts";
 import type { Appended, DeliveryOutcome } from "./ports.ts";
-import { fenceOf, isIndexDirty, isPurged } from "./record.ts";
+import { fenceOf, isEnded, isIndexDirty, isPurged } from "./record.ts";
 
 /** First wait after a delivery that failed, in ms; doubled each time. */
 const FIRST_RETRY_MS = 1000;
+/** How long news of a running instance wait for more, in ms. */
+const INDEX_DELAY_MS = 50;
 /** Longest wait between two tries of a delivery, in ms. */
 const MAX_RETRY_MS = 60_000;
 
@@ -28,6 +30,8 @@ export class Deliveries {
   /** Targets that are being delivered to, by sender. */
   readonly #busy = new Set<string>();
   readonly #failures = new Map<string, number>();
+  /** Instances whose news wait to be told to the index. */
+  readonly #unpublished = new WeakSet<LiveInstance>();
 
   constructor(context: PartitionContext) {
     this.#context = context;
@@ -77,7 +81,7 @@ export class Deliveries {
     void this.#look(instanceId).catch((error: unknown) => {
       if (this.#context.tenure === undefined) return;
       this.#context.options.logger.error(`'${instanceId}' cannot be loaded; tried again later`, error);
-      this.#context.lookAt(instanceId, this.#context.now + FIRST_RETRY_MS * 10);
+      this.#context.lookAt(instanceId, this.#context.now + loadRetryMs(error));
     });
   }
 
@@ -144,7 +148,7 @@ export class Deliveries {
     for (const target of new Set(live.outbox.map(({ envelope }) => envelope.targetInstanceId))) {
       void this.#deliver(live, target);
     }
-    if (this.#context.ports.index !== undefined && isIndexDirty(live.record)) void this.#publish(live);
+    if (this.#context.ports.index !== undefined && isIndexDirty(live.record)) this.#publishSoon(live);
     else if (isPurged(live.record) && live.outbox.length === 0) void this.#sweepOut(live);
   }
 
@@ -231,6 +235,20 @@ export class Deliveries {
     }
   }
 
+  /** News of the end go at once; others wait a moment, since a short run has several in a row and only the last one counts. */
+  #publishSoon(live: LiveInstance): void {
+    if (isEnded(live.record) || isPurged(live.record)) {
+      void this.#publish(live);
+      return;
+    }
+    if (this.#unpublished.has(live)) return;
+    this.#unpublished.add(live);
+    this.#context.later(INDEX_DELAY_MS, () => {
+      this.#unpublished.delete(live);
+      void this.#publish(live);
+    });
+  }
+
   async #publish(live: LiveInstance): Promise<void> {
     const { index } = this.#context.ports;
     const key = `${live.instanceId}\u0000index`;
@@ -296,7 +314,7 @@ function isIndexAhead(record: InstanceRecord, version: number): boolean {
 }
 
 /** What the index keeps of an instance. */
-export function indexEntryOf(record: InstanceRecord): IndexEntry {
+function indexEntryOf(record: InstanceRecord): IndexEntry {
   const entry = create(IndexEntrySchema, {
     instanceId: record.instanceId,
     version: record.indexVersion,

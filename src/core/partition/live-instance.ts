@@ -67,6 +67,8 @@ export class LiveInstance {
   turnRetries = 0;
   /** Epoch ms before which no turn is handed out, after one was abandoned. */
   notBefore: number | undefined;
+  /** Epoch ms before which results wait for others to join them. */
+  joinUntil: number | undefined;
   /** Set when the stored instance is no longer this one: purged or created anew. */
   stale = false;
   /** Set when what is parked is to be tried once more. */

@@ -27,6 +27,7 @@ export function metadataOf(record: InstanceRecord, payloads?: InstancePayloads):
     ...optional("version", record.version),
     ...optional("startedAt", dateOf(record.startedAtMs)),
     ...optional("completedAt", dateOf(record.completedAtMs)),
+    ...optional("movedAt", dateOf(record.movedAtMs)),
     ...optional("scheduledStartAt", dateOf(record.scheduledStartAtMs)),
     ...optional("parentInstanceId", record.parent?.orchestrationInstance?.instanceId),
     ...optional("customStatus", record.customStatus),

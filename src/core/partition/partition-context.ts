@@ -1,4 +1,4 @@
-import { WorkItemLockLostError } from "../errors.ts";
+import { FormatTooNewError, HistoryDecodeError, WorkItemLockLostError } from "../errors.ts";
 import type { Logger } from "../hub/logger.ts";
 import { abandonDelayMs } from "../hub/work-item.ts";
 import type { InstanceRecord } from "../protocol/gen/perdura/model/v1/store_pb.ts";
@@ -200,6 +200,11 @@ export function parkedRetryMs(record: InstanceRecord): number | undefined {
   if (record.parked === undefined) return undefined;
   if (record.parked.code === CRASH_LOOP) return Number.MAX_SAFE_INTEGER;
   return record.lastUpdatedAtMs + Math.min(60_000 * 2 ** Math.min(record.parked.attempts - 1, 6), 3_600_000);
+}
+
+/** How long after a failed load an instance is tried again, in ms: what is damaged, or too new, does not mend by itself. */
+export function loadRetryMs(error: unknown): number {
+  return error instanceof HistoryDecodeError || error instanceof FormatTooNewError ? 600_000 : 10_000;
 }
 
 /** The code of an instance that was parked because its host died too often with work of it in flight. */

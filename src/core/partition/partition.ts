@@ -50,6 +50,7 @@ import type { DeliveryOutcome, InstanceRow, PartitionPorts } from "./ports.ts";
 import { isEnded, isPurged, readRecord } from "./record.ts";
 import { LocalRendezvous } from "./rendezvous.ts";
 import { readSegment } from "./stored-history.ts";
+import { type ExportOptions, type InstanceFile, Transfer } from "./transfer.ts";
 import { Turns } from "./turns.ts";
 
 /** How often the store is searched for unfinished work where news of it may get lost, in ms. */
@@ -74,6 +75,7 @@ export class Partition implements Backend {
   readonly #activities: Activities;
   readonly #deliveries: Deliveries;
   readonly #administration: Administration;
+  readonly #transfer: Transfer;
   readonly #rendezvous = new LocalRendezvous();
   #state: "stopped" | "starting" | "running" = "stopped";
   #unsubscribe: (() => void)[] = [];
@@ -94,6 +96,7 @@ export class Partition implements Backend {
     this.#activities = new Activities(context, this.#turns);
     this.#deliveries = new Deliveries(context);
     this.#administration = new Administration(context, this.#activities, this.#deliveries);
+    this.#transfer = new Transfer(context, this.#deliveries);
     context.consider = (live) => this.#turns.consider(live);
     context.resume = (live) => {
       this.#activities.dispatchAll(live);
@@ -226,11 +229,13 @@ export class Partition implements Backend {
       const live = await context.table.get(instanceId);
       if (live === undefined) return;
       const { record } = live;
-      if (isInFlight(record, live.inbox, context.now) && record.parked === undefined && !isPurged(record)) await this.#countDeath(live);
+      // What comes for an ended instance needs no code, and so kills nobody.
+      const mayKill = isInFlight(record, live.inbox, context.now) && !isEnded(record) && !isPurged(record);
+      if (mayKill && record.parked === undefined) await this.#countDeath(live);
       context.resume(live);
     } catch (error) {
       context.options.logger.error(`'${instanceId}' cannot be loaded; the others go on`, error);
-      context.lookAt(instanceId, context.now + 60_000);
+      context.lookAt(instanceId, context.now + loadRetryMs(error));
     }
   }
 
@@ -527,6 +532,18 @@ export class Partition implements Backend {
 
   #page(query: InstanceQuery): Promise<Page<InstanceRow>> {
     return readPage(rowQueryOf(query), (rows) => this.#context.ports.store.page(rows), placeOfRow);
+  }
+
+  /** A whole instance as one file. @throws {@link InstanceNotFoundError}, {@link UnsupportedError}: see {@link Transfer}. */
+  async exportInstance(instanceId: string, options: ExportOptions = {}): Promise<InstanceFile> {
+    await this.#ready();
+    return this.#transfer.export(instanceId, options);
+  }
+
+  /** Stores an exported instance, and lets it go on. Returns its id. @throws {@link InstanceExistsError}. */
+  async importInstance(file: InstanceFile): Promise<string> {
+    await this.#ready();
+    return this.#transfer.import(file);
   }
 
   async restart(instanceId: string, options: RestartOptions = {}): Promise<string> {

@@ -28,6 +28,11 @@ export function isPurged(record: InstanceRecord): boolean {
   return record.purgedAtMs !== undefined;
 }
 
+/** Was it handed to another home? Then it is a note, and nothing of it runs here. */
+export function isMoved(record: InstanceRecord): boolean {
+  return record.movedAtMs !== undefined;
+}
+
 /** Has it ended? */
 export function isEnded(record: InstanceRecord): boolean {
   return isTerminal(record.status);

@@ -23,14 +23,12 @@ import { admitEnvelope, neverThrowing, refusal } from "./admission.ts";
 import type { Deliveries } from "./deliveries.ts";
 import type { LiveInstance, OpenTurn } from "./live-instance.ts";
 import { type PartitionContext, parkedRetryMs } from "./partition-context.ts";
-import { isEnded, pendingKeys, startEventOf } from "./record.ts";
+import { isEnded, isMoved, pendingKeys, startEventOf } from "./record.ts";
+import { hasMoreToJoin, remoteJoinUntil } from "./remote-join.ts";
 import { StoredHistory } from "./stored-history.ts";
 import { planTurn } from "./turn-plan.ts";
 import { nextLookMs, selectTurn } from "./turn-selection.ts";
 import { WorkQueue } from "./work-queue.ts";
-
-/** How long after a failed load the instance is looked at again, in ms. */
-const LOOK_AGAIN_MS = 10_000;
 
 /** At most this many hops are made to let parallel activities join one turn. */
 const MAX_JOIN_HOPS = 64;
@@ -80,8 +78,13 @@ export class Turns implements ResultTaker {
   #isDue(live: LiveInstance): boolean {
     const { now, tenure } = this.#context;
     if (tenure === undefined || live.turn !== undefined || live.stale) return false;
+    if (isMoved(live.record)) return false;
     if (live.notBefore !== undefined && live.notBefore > now) {
       this.#context.lookAt(live.instanceId, live.notBefore);
+      return false;
+    }
+    if (live.joinUntil !== undefined && live.joinUntil > now && hasMoreToJoin(live)) {
+      this.#context.lookAt(live.instanceId, live.joinUntil);
       return false;
     }
     const parkedUntil = parkedRetryMs(live.record);
@@ -131,7 +134,7 @@ export class Turns implements ResultTaker {
       return await table.get(instanceId);
     } catch (error) {
       options.logger.error(`'${instanceId}' cannot be loaded for its turn; tried again later`, error);
-      this.#context.lookAt(instanceId, this.#context.now + LOOK_AGAIN_MS);
+      this.#context.lookAt(instanceId, this.#context.now + loadRetryMs(error));
       return undefined;
     }
   }
@@ -229,6 +232,7 @@ export class Turns implements ResultTaker {
     this.#closeTurn(live);
     live.turnRetries = 0;
     live.notBefore = undefined;
+    live.joinUntil = remoteJoinUntil(live, now);
     for (const result of turn.staged) {
       live.staged.splice(live.staged.indexOf(result), 1);
       result.resolve();

@@ -32,7 +32,7 @@ import {
 import { type Moment, timestampFromMs, timestampOf } from "./timestamp.ts";
 
 /** The id of an event that records no action. */
-export const NO_EVENT_ID = -1;
+const NO_EVENT_ID = -1;
 
 /** Who waits for an instance: a message, or the fields of one. */
 export type ParentInstanceInit = MessageInitShape<typeof ParentInstanceInfoSchema>;
