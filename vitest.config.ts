@@ -1,15 +1,68 @@
 /**
- * Three runs in one: `node` (unit and contract tests), `workerd` (inside the runtime itself, storage isolated per file)
- * and `e2e` (Node drives Miniflare, kills and restarts it).
+ * Several runs in one: `node` (unit and contract tests), `workerd` (inside the runtime itself, storage isolated per file),
+ * `e2e` (Node drives Miniflare, kills and restarts it), `protocol` (SDKs that are not ours against `perdura serve`), `browser` (inside every browser that is installed) and `driven`
+ * (Node drives those browsers, many tabs and kills included).
  */
+import { fileURLToPath } from "node:url";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
-import { defineConfig } from "vitest/config";
+import { playwright } from "@vitest/browser-playwright";
+import { defineConfig, type TestProjectConfiguration } from "vitest/config";
+import manifest from "./package.json" with { type: "json" };
+import { browsers, CHROMIUM_ARGS } from "./scripts/browsers.ts";
+
+/** The projects that need a browser; none where there is none. */
+function browserProjects(): TestProjectConfiguration[] {
+  const instances = browsers().map(({ name, path }) => {
+    const own = name === "chromium" ? { args: [...CHROMIUM_ARGS] } : { channel: "moz-firefox" };
+    return { browser: name, provider: playwright({ launchOptions: { executablePath: path, ...own } }) };
+  });
+  if (instances.length === 0) return [];
+  return [
+    {
+      optimizeDeps: {
+        include: ["idb", "@bufbuild/protobuf", "@bufbuild/protobuf/codegenv2", "@bufbuild/protobuf/wkt"],
+      },
+      test: {
+        name: "browser",
+        include: ["test/browser/inside/**/*.test.ts"],
+        testTimeout: 60_000,
+        fileParallelism: false,
+        browser: { enabled: true, headless: true, screenshotFailures: false, instances },
+      },
+    },
+    {
+      test: {
+        name: "driven",
+        include: ["test/browser/driven/**/*.test.ts"],
+        testTimeout: 180_000,
+        hookTimeout: 60_000,
+        fileParallelism: false,
+      },
+    },
+  ];
+}
+
+/** The package's entries by name, each mapped to its source as package.json maps it to what is built. */
+function packageSources(): { find: RegExp; replacement: string }[] {
+  return Object.entries(manifest.exports).flatMap(([entry, target]) => {
+    if (typeof target === "string") return [];
+    const source = target.default.replace("./dist/", "./src/").replace(/\.js$/, ".ts");
+    const name = `perdura${entry.slice(1)}`;
+    return [{ find: new RegExp(`^${name}$`), replacement: fileURLToPath(new URL(source, import.meta.url)) }];
+  });
+}
 
 export default defineConfig({
   test: {
     projects: [
       {
-        test: { name: "node", include: ["test/**/*.test.ts"], exclude: ["test/workerd/**", "test/e2e/**"] },
+        // What examples import by the package's name is its source.
+        resolve: { alias: packageSources() },
+        test: {
+          name: "node",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/browser/**", "test/workerd/**", "test/e2e/**", "test/protocol/**"],
+        },
       },
       {
         plugins: [cloudflareTest({ wrangler: { configPath: "./test/workerd/wrangler.toml" } })],
@@ -18,6 +71,10 @@ export default defineConfig({
       {
         test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 60_000 },
       },
+      {
+        test: { name: "protocol", include: ["test/protocol/**/*.test.ts"], testTimeout: 30_000, hookTimeout: 30_000 },
+      },
+      ...browserProjects(),
     ],
   },
 });

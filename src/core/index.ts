@@ -62,13 +62,13 @@ export {
   MAX_NAME_BYTES,
 } from "./limits.ts";
 export type { ActivityContext } from "./orchestration/activity-context.ts";
+export { type AesGcmCodecOptions, newAesGcmCodec } from "./orchestration/aes-gcm-codec.ts";
 export type * from "./orchestration/context.ts";
 export { type DataConverter, jsonDataConverter } from "./orchestration/data-converter.ts";
-export { type AesGcmCodecOptions, newAesGcmCodec } from "./orchestration/aes-gcm-codec.ts";
 export { type Duration, toMilliseconds } from "./orchestration/duration.ts";
 export { InProcessExecutor, type InProcessExecutorOptions } from "./orchestration/in-process-executor.ts";
-export { defineActivity, defineEvent, defineOrchestrator } from "./orchestration/references.ts";
 export type { PayloadCodec } from "./orchestration/payload-codec.ts";
+export { defineActivity, defineEvent, defineOrchestrator } from "./orchestration/references.ts";
 export { TaskRegistry } from "./orchestration/registry.ts";
 export { ActivityGates, type GateKeeper, type RunWhen } from "./orchestration/run-when.ts";
 export { messageChannelSettle, type Settle } from "./orchestration/settle.ts";
@@ -76,6 +76,7 @@ export type { Task } from "./orchestration/task.ts";
 export { NonRetriableError, TaskFailedError } from "./orchestration/task-failed-error.ts";
 export { randomIds, systemClock, systemTimers } from "./partition/host.ts";
 export { LocalSignals } from "./partition/local-signals.ts";
+export { comparePlaces, matches } from "./partition/paging.ts";
 export { type HistorySegments, Partition } from "./partition/partition.ts";
 export type { PartitionOptions } from "./partition/partition-context.ts";
 export type * from "./partition/ports.ts";

@@ -33,7 +33,14 @@ test("every row of docs/parity.md names a file that exists and a test that is th
 
 test("every method of the Go page's Backend and client has a row", () => {
   const listed = new Set(rows.map(({ go }) => go.replaceAll("`", "")));
-  for (const method of ["CreateTaskHub", "DeleteTaskHub", "Start", "Stop", "NextActivityWorkItem", "CancelActivityTask"]) {
+  for (const method of [
+    "CreateTaskHub",
+    "DeleteTaskHub",
+    "Start",
+    "Stop",
+    "NextActivityWorkItem",
+    "CancelActivityTask",
+  ]) {
     expect(listed).toContain(`Backend.${method}`);
   }
   expect([...listed].filter((go) => go.startsWith("Backend."))).toHaveLength(23);

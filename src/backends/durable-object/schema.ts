@@ -19,7 +19,7 @@ const TABLES: readonly string[] = [
   // Box 0 is the inbox, box 1 the outbox.
   `CREATE TABLE messages (
      instance_id TEXT NOT NULL, box INTEGER NOT NULL, seq INTEGER NOT NULL, part INTEGER NOT NULL, item_key TEXT,
-     bytes BLOB NOT NULL, PRIMARY KEY (instance_id, box, seq, part)
+     visible_at REAL, bytes BLOB NOT NULL, PRIMARY KEY (instance_id, box, seq, part)
    ) WITHOUT ROWID`,
   "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 ];

@@ -208,9 +208,11 @@ export class ObjectStore implements Store {
       });
     }
     for (const seq of consume) this.#remove(instanceId, INBOX, seq);
-    for (const { seq, bytes } of outboxAdd) this.#insert(instanceId, OUTBOX, seq, undefined, bytes);
+    for (const { seq, bytes } of outboxAdd) this.#insert(instanceId, OUTBOX, seq, bytes);
     for (const seq of outboxRemove) this.#remove(instanceId, OUTBOX, seq);
-    const inboxSeqs = inbox.map(({ key, bytes }) => this.#enqueue(instanceId, key, bytes) ?? 0);
+    const inboxSeqs = inbox.map(({ key, bytes }) => this.#enqueue(instanceId, key, bytes, undefined) ?? 0);
+    // The row was planned before this transaction: what was appended since must not be forgotten.
+    if (write.row?.unfinished === false && this.#hasVisible(instanceId)) this.#await(instanceId, undefined);
     const deliveries = deliver.map(({ instanceId: target, decide }) => this.#append<DeliveryOutcome>(target, decide));
     return { deliveries, inboxSeqs };
   }
@@ -222,13 +224,18 @@ export class ObjectStore implements Store {
       if (row.wipe) this.#wipe(instanceId, true);
       this.#putRow(row);
     }
-    const seq = item === undefined ? undefined : this.#enqueue(instanceId, item.key, item.bytes);
+    const isThere = this.#facts.get(instanceId) !== undefined;
+    const seq =
+      item === undefined || !isThere ? undefined : this.#enqueue(instanceId, item.key, item.bytes, item.visibleAt);
     // A fresh row says by itself when to look at it.
     if (seq !== undefined && row === undefined) this.#await(instanceId, item?.visibleAt);
     let repliedTo: string | undefined;
-    if (reply !== undefined && this.#enqueue(reply.instanceId, reply.key, reply.bytes) !== undefined) {
-      this.#await(reply.instanceId, undefined);
-      repliedTo = reply.instanceId;
+    // Where the asker lives in another object, the outcome tells it.
+    if (reply !== undefined && this.#facts.get(reply.instanceId) !== undefined) {
+      if (this.#enqueue(reply.instanceId, reply.key, reply.bytes, undefined) !== undefined) {
+        this.#await(reply.instanceId, undefined);
+        repliedTo = reply.instanceId;
+      }
     }
     return {
       instanceId,
@@ -255,7 +262,12 @@ export class ObjectStore implements Store {
   }
 
   /** Places rise over restarts too, so that news of an old item is never taken for a new one: they follow the clock. */
-  #enqueue(instanceId: string, key: string | undefined, bytes: Uint8Array): number | undefined {
+  #enqueue(
+    instanceId: string,
+    key: string | undefined,
+    bytes: Uint8Array,
+    visibleAt: number | undefined,
+  ): number | undefined {
     if (key !== undefined) {
       const query = "SELECT 1 FROM messages WHERE instance_id = ? AND box = ? AND item_key = ? LIMIT 1";
       if (this.#sql.exec(query, instanceId, INBOX, key).toArray().length > 0) return undefined;
@@ -266,14 +278,21 @@ export class ObjectStore implements Store {
     }
     const seq = Math.max(this.#lastSeq + 1, Date.now() * 1000);
     this.#lastSeq = seq;
-    this.#insert(instanceId, INBOX, seq, key, bytes);
+    this.#insert(instanceId, INBOX, seq, bytes, key, visibleAt);
     return seq;
   }
 
-  #insert(instanceId: string, box: number, seq: number, key: string | undefined, bytes: Uint8Array): void {
+  #insert(instanceId: string, box: number, seq: number, bytes: Uint8Array, key?: string, visibleAt?: number): void {
+    const insert = "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?)";
     partsOf(bytes).forEach((part, index) => {
-      this.#sql.exec("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)", instanceId, box, seq, index, key ?? null, part);
+      this.#sql.exec(insert, instanceId, box, seq, index, key ?? null, visibleAt ?? null, part);
     });
+  }
+
+  /** Is there an inbox item that need not wait for its time? */
+  #hasVisible(instanceId: string): boolean {
+    const query = "SELECT 1 FROM messages WHERE instance_id = ? AND box = ? AND visible_at IS NULL LIMIT 1";
+    return this.#sql.exec(query, instanceId, INBOX).toArray().length > 0;
   }
 
   #remove(instanceId: string, box: number, seq: number): void {
@@ -295,14 +314,14 @@ export class ObjectStore implements Store {
   /** The row, unless its record is damaged. */
   #readable(row: InstanceTableRow): InstanceRow | undefined {
     try {
-      return this.#rowOf(row);
+      const readable = this.#rowOf(row);
+      return { ...readable, summary: readable.summary };
     } catch (error) {
       if (error instanceof HistoryDecodeError) return undefined;
       throw error;
     }
   }
 
-  /** @throws {@link HistoryDecodeError} when the record is damaged. */
   #rowOf(row: InstanceTableRow): InstanceRow {
     const { instance_id: instanceId, incarnation, unfinished, wake_at } = row;
     let record: Uint8Array = new Uint8Array(row.record);
@@ -311,8 +330,17 @@ export class ObjectStore implements Store {
       const parts = this.#sql.exec<{ bytes: ArrayBuffer }>(query, instanceId).toArray();
       record = joinParts(parts.map(({ bytes }) => bytes));
     }
-    const summary = summaryOf(unmarshalRecord(record));
-    return { instanceId, incarnation, record, summary, unfinished: unfinished === 1, wakeAt: wake_at ?? undefined };
+    return {
+      instanceId,
+      incarnation,
+      record,
+      // Read only when it is asked for: whoever decides on a damaged record gets to see that it is damaged.
+      get summary() {
+        return summaryOf(unmarshalRecord(record));
+      },
+      unfinished: unfinished === 1,
+      wakeAt: wake_at ?? undefined,
+    };
   }
 
   /** Writes a row; a record that is too large for one goes beside the history, and leaves an empty one here. */

@@ -1,12 +1,17 @@
 import type { Ownership, Tenure } from "../../core/partition/ports.ts";
-import type { MemoryStore } from "./store.ts";
+
+/** What counts the owners of a store. */
+export interface EpochCounter {
+  /** An epoch above every one before it: commits of earlier ones fail from now on. */
+  nextEpoch(): number;
+}
 
 /** Ownership of a store in memory: whoever asks last has it, and the one before learns that it has lost it. */
 export class MemoryOwnership implements Ownership {
-  readonly #store: MemoryStore;
+  readonly #store: EpochCounter;
   #current: AbortController | undefined;
 
-  constructor(store: MemoryStore) {
+  constructor(store: EpochCounter) {
     this.#store = store;
   }
 

@@ -80,7 +80,9 @@ export class MemoryStore implements Store {
   async due(now: number, unfinished: boolean): Promise<readonly string[]> {
     const due = [...this.#waking].filter(([, wakeAt]) => wakeAt <= now).map(([instanceId]) => instanceId);
     if (!unfinished) return due;
-    const left = [...this.#hub].filter(([, { row, inbox }]) => row.unfinished || inbox.length > 0).map(([instanceId]) => instanceId);
+    const left = [...this.#hub]
+      .filter(([, { row, inbox }]) => row.unfinished || inbox.length > 0)
+      .map(([instanceId]) => instanceId);
     return [...new Set([...due, ...left])];
   }
 

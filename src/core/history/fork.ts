@@ -140,11 +140,24 @@ function keyTexts(key: ResultKey | undefined): string[] {
   return key === undefined ? [] : [resultKeyText(key)];
 }
 
-/** The ids of all sub-orchestrations that a history has begun, each once. */
+/**
+ * The ids of all sub-orchestrations that a history has begun, each once. One that was refused, since its id was taken, is
+ * somebody else's.
+ */
 export function childIdsOf(events: readonly HistoryEvent[]): readonly string[] {
-  const ids = new Set<string>();
+  const refused = new Set<number>();
   for (const { eventType } of events) {
-    if (eventType.case === "subOrchestrationInstanceCreated") ids.add(eventType.value.instanceId);
+    if (eventType.case !== "subOrchestrationInstanceFailed") continue;
+    const { taskScheduledId, failureDetails } = eventType.value;
+    if (failureDetails?.errorType === REFUSED_CHILD) refused.add(taskScheduledId);
+  }
+  const ids = new Set<string>();
+  for (const { eventId, eventType } of events) {
+    if (eventType.case === "subOrchestrationInstanceCreated" && !refused.has(eventId))
+      ids.add(eventType.value.instanceId);
   }
   return [...ids];
 }
+
+/** The error type of a sub-orchestration that was not started, since its id was taken. */
+export const REFUSED_CHILD = "InstanceExistsError";

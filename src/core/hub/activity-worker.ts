@@ -1,8 +1,8 @@
+import { decodeEvents, encodeEvent, type PayloadCodec } from "../orchestration/payload-codec.ts";
+import type { ActivityGates } from "../orchestration/run-when.ts";
 import type { Backend } from "./backend.ts";
 import type { ActivityExecutor } from "./executor.ts";
 import type { Logger } from "./logger.ts";
-import { decodeEvents, encodeEvent, type PayloadCodec } from "../orchestration/payload-codec.ts";
-import type { ActivityGates } from "../orchestration/run-when.ts";
 import { newTaskWorker, type TaskWorker, type WorkerOptions } from "./task-worker.ts";
 import type { ActivityWorkItem } from "./work-item.ts";
 

@@ -1,6 +1,12 @@
-import type { OrchestrationMetadata } from "./metadata.ts";
-import { decodeEvents, decodeText, encodeEvent, encodeText, type PayloadCodec } from "../orchestration/payload-codec.ts";
+import {
+  decodeEvents,
+  decodeText,
+  encodeEvent,
+  encodeText,
+  type PayloadCodec,
+} from "../orchestration/payload-codec.ts";
 import type { TaskHubControl } from "./backend.ts";
+import type { OrchestrationMetadata } from "./metadata.ts";
 
 /** A hub as a client sees it whose payloads are stored encoded: they are encoded on the way in and decoded on the way out. */
 export function withCodec(hub: TaskHubControl, codec: PayloadCodec): TaskHubControl {

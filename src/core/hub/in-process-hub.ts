@@ -74,16 +74,11 @@ export function newInProcessHub(backend: Backend, options: InProcessHubOptions, 
     ...(maxParallelTurns === undefined ? {} : { maxParallelWorkItems: maxParallelTurns }),
   });
   const gates = new ActivityGates(registry, host.gates);
-  const activityWorker = newActivityTaskWorker(
-    backend,
-    executor,
-    logger,
-    {
-      gates,
-      ...pick(options, "codec"),
-      ...(maxParallelActivities === undefined ? {} : { maxParallelWorkItems: maxParallelActivities }),
-    },
-  );
+  const activityWorker = newActivityTaskWorker(backend, executor, logger, {
+    gates,
+    ...pick(options, "codec"),
+    ...(maxParallelActivities === undefined ? {} : { maxParallelWorkItems: maxParallelActivities }),
+  });
   const worker = newTaskHubWorker(backend, orchestrationWorker, activityWorker, logger);
   const unsubscribe = registry.onChange(() => {
     void backend.retryParked().catch((error: unknown) => logger.error("parked instances could not be retried", error));

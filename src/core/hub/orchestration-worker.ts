@@ -5,6 +5,7 @@ import { childIdsOf } from "../history/fork.ts";
 import type { OrchestratorAnswer, RunnerInfo } from "../history/orchestrator-answer.ts";
 import type { OrchestrationRuntimeState } from "../history/runtime-state.ts";
 import { checkPayload, DEFAULT_MAX_PAYLOAD_BYTES } from "../limits.ts";
+import { decodedHistory, decodeEvents, encodeAnswer, type PayloadCodec } from "../orchestration/payload-codec.ts";
 import { completeOrchestrationAction } from "../protocol/actions.ts";
 import { executionTerminated, orchestratorStarted } from "../protocol/events.ts";
 import {
@@ -19,7 +20,6 @@ import {
 import type { Backend } from "./backend.ts";
 import type { OrchestratorExecutor, OrchestratorTurn } from "./executor.ts";
 import type { Logger } from "./logger.ts";
-import { decodedHistory, decodeEvents, encodeAnswer, type PayloadCodec } from "../orchestration/payload-codec.ts";
 import { newTaskWorker, type TaskProcessor, type TaskWorker, type WorkerOptions } from "./task-worker.ts";
 import type { OrchestrationWorkItem } from "./work-item.ts";
 
@@ -168,7 +168,9 @@ class OrchestrationProcessor implements TaskProcessor<OrchestrationWorkItem> {
       newEvents: state.newEvents,
       signal: item.signal,
     };
-    const answer = await (codec === undefined ? this.#executor.executeOrchestrator(turn) : this.#askThrough(codec, turn));
+    const answer = await (codec === undefined
+      ? this.#executor.executeOrchestrator(turn)
+      : this.#askThrough(codec, turn));
     if (answer.parked !== undefined) return answer;
     state.startPending = false;
     if (isFirstTurn && answer.ranBy !== undefined) pin(state, answer.ranBy);

@@ -9,8 +9,8 @@ import { hostTimers } from "../orchestration/activity-runner.ts";
 import type { EventReference, NameLike, OrchestratorReference } from "../orchestration/context.ts";
 import { type DataConverter, jsonDataConverter, PayloadGate } from "../orchestration/data-converter.ts";
 import { type Duration, toMilliseconds } from "../orchestration/duration.ts";
-import { nameOf } from "../orchestration/references.ts";
 import type { PayloadCodec } from "../orchestration/payload-codec.ts";
+import { nameOf } from "../orchestration/references.ts";
 import type { TaskRegistry } from "../orchestration/registry.ts";
 import { TaskFailedError } from "../orchestration/task-failed-error.ts";
 import {

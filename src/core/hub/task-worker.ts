@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from "../errors.ts";
+import { AbortedError, InvalidArgumentError, WorkItemLockLostError } from "../errors.ts";
 import type { Logger } from "./logger.ts";
 import type { WorkItem } from "./work-item.ts";
 
@@ -105,11 +105,17 @@ class LoopingTaskWorker<T extends WorkItem> implements TaskWorker<T> {
       await this.processor.processWorkItem(item);
       await this.processor.completeWorkItem(item);
     } catch (error) {
-      this.#logger.warn(`${this.processor.name}: abandons ${item.toString()}`, error);
+      // What was aborted is handed back as a matter of course.
+      const level = error instanceof AbortedError ? "debug" : "warn";
+      this.#logger[level](`${this.processor.name}: abandons ${item.toString()}`, error);
       try {
         await this.processor.abandonWorkItem(item, error);
       } catch (abandonError) {
-        this.#logger.warn(`${this.processor.name}: could not abandon ${item.toString()}`, abandonError);
+        const isMoot = abandonError instanceof WorkItemLockLostError;
+        this.#logger[isMoot ? "debug" : "warn"](
+          `${this.processor.name}: could not abandon ${item.toString()}`,
+          abandonError,
+        );
       }
     }
   }

@@ -33,8 +33,10 @@ export function newAesGcmCodec({ keys, current, acceptPlain = false }: AesGcmCod
   const imported = new Map<string, Promise<CryptoKey>>();
   const keyOf = (id: string): Promise<CryptoKey> => {
     const raw = keys[id];
-    if (raw === undefined) return Promise.reject(new InvalidArgumentError(`there is no key '${id}': give the codec the old keys too`));
-    const known = imported.get(id) ?? crypto.subtle.importKey("raw", raw.slice(), "AES-GCM", false, ["encrypt", "decrypt"]);
+    if (raw === undefined)
+      return Promise.reject(new InvalidArgumentError(`there is no key '${id}': give the codec the old keys too`));
+    const known =
+      imported.get(id) ?? crypto.subtle.importKey("raw", raw.slice(), "AES-GCM", false, ["encrypt", "decrypt"]);
     imported.set(id, known);
     return known;
   };
@@ -56,7 +58,9 @@ export function newAesGcmCodec({ keys, current, acceptPlain = false }: AesGcmCod
     async decode(text) {
       if (!text.startsWith(PREFIX)) {
         if (acceptPlain) return text;
-        throw new InvalidArgumentError("the stored text is not encrypted: set acceptPlain to read what was stored before");
+        throw new InvalidArgumentError(
+          "the stored text is not encrypted: set acceptPlain to read what was stored before",
+        );
       }
       const colon = text.indexOf(":", PREFIX.length);
       const id = text.slice(PREFIX.length, colon);

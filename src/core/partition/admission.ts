@@ -3,8 +3,15 @@
  * them inside its transaction, so that any client can append without being the owner.
  */
 import { create } from "@bufbuild/protobuf";
-import { HistoryDecodeError, InstanceCompletedError, InstanceExistsError, InstanceMovedError, InstanceNotFoundError } from "../errors.ts";
+import {
+  HistoryDecodeError,
+  InstanceCompletedError,
+  InstanceExistsError,
+  InstanceMovedError,
+  InstanceNotFoundError,
+} from "../errors.ts";
 import { resultKeyOf, resultKeyText } from "../history/dedup.ts";
+import { REFUSED_CHILD } from "../history/fork.ts";
 import type { CreateInstanceOptions } from "../hub/backend.ts";
 import { subOrchestrationFailed } from "../protocol/events.ts";
 import {
@@ -173,7 +180,7 @@ function admitChild(
 /** The event that tells a parent that its child could not be started. */
 export function refusal(taskScheduledId: number, reason: string, nowMs: number): HistoryEvent {
   const failureDetails = create(TaskFailureDetailsSchema, {
-    errorType: "InstanceExistsError",
+    errorType: REFUSED_CHILD,
     errorMessage: reason,
     isNonRetriable: true,
   });

@@ -10,7 +10,7 @@ import {
 import { admitEnvelope, refusalReply, sparingDamaged } from "./admission.ts";
 import type { LiveInstance, QueuedEnvelope } from "./live-instance.ts";
 import { decodeItem } from "./live-instance.ts";
-import type { PartitionContext } from "./partition-context.ts";
+import { loadRetryMs, type PartitionContext } from "./partition-context.ts";
 import type { Appended, DeliveryOutcome } from "./ports.ts";
 import { fenceOf, isEnded, isIndexDirty, isPurged } from "./record.ts";
 

@@ -136,7 +136,8 @@ export class PartitionContext {
     const { now } = this;
     record.revision++;
     const parkedUntil = parkedRetryMs(record);
-    const isRunnable = parkedUntil === undefined && (isInFlight(record, queues.inbox, now) || queues.inboxGrows === true);
+    const isRunnable =
+      parkedUntil === undefined && (isInFlight(record, queues.inbox, now) || queues.inboxGrows === true);
     const isIndexBehind = this.ports.index !== undefined && isIndexDirty(record);
     // A tombstone is to be seen to until it is gone.
     const unfinished = isRunnable || isPurged(record) || queues.outboxLength > 0 || isIndexBehind;

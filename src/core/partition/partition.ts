@@ -45,13 +45,16 @@ import { Deliveries } from "./deliveries.ts";
 import type { LiveInstance } from "./live-instance.ts";
 import { type InstancePayloads, metadataOf, payloadsOf } from "./metadata-of.ts";
 import { type Page, placeOfRow, readPage, rowQueryOf } from "./paging.ts";
-import { CRASH_LOOP, isInFlight, PartitionContext, type PartitionOptions } from "./partition-context.ts";
+import { CRASH_LOOP, isInFlight, loadRetryMs, PartitionContext, type PartitionOptions } from "./partition-context.ts";
 import type { DeliveryOutcome, InstanceRow, PartitionPorts } from "./ports.ts";
 import { isEnded, isPurged, readRecord } from "./record.ts";
 import { LocalRendezvous } from "./rendezvous.ts";
 import { readSegment } from "./stored-history.ts";
 import { type ExportOptions, type InstanceFile, Transfer } from "./transfer.ts";
 import { Turns } from "./turns.ts";
+
+/** How long after ownership could not be taken again it is tried once more, in ms. */
+const REGAIN_MS = 1000;
 
 /** How often the store is searched for unfinished work where news of it may get lost, in ms. */
 const SEARCH_MS = 30_000;
@@ -80,6 +83,8 @@ export class Partition implements Backend {
   #state: "stopped" | "starting" | "running" = "stopped";
   #unsubscribe: (() => void)[] = [];
   #isReady = false;
+  /** Ownership was lost and could not be taken again. */
+  #mustRegain = false;
 
   constructor(ports: PartitionPorts, options: PartitionOptions) {
     const context = new PartitionContext(ports, options);
@@ -156,14 +161,25 @@ export class Partition implements Backend {
         if (this.#context.tenure !== tenure) return;
         this.#context.options.logger.warn("ownership of the partition was lost");
         this.#letGo(new WorkItemLockLostError("the partition has another owner"));
-        if (this.#state !== "running") return;
-        void this.#own().then(
-          () => this.#wake(true),
-          (error: unknown) => this.#context.options.logger.error("ownership could not be taken again", error),
-        );
+        if (this.#state === "running") void this.#regain();
       },
       { once: true },
     );
+  }
+
+  /** Becomes the owner again after a loss; where that fails, once more a little later. */
+  async #regain(): Promise<void> {
+    const { options, ports } = this.#context;
+    this.#mustRegain = false;
+    try {
+      await this.#own();
+    } catch (error) {
+      options.logger.error("ownership could not be taken again; tried once more later", error);
+      this.#mustRegain = true;
+      ports.scheduler.arm(this.#context.now + REGAIN_MS);
+      return;
+    }
+    await this.#wake(true);
   }
 
   #letGo(reason: Error): void {
@@ -188,7 +204,10 @@ export class Partition implements Backend {
   /** Looks at everything that is due; on a cold start, also at everything that was left unfinished. */
   async #wake(isColdStart: boolean): Promise<void> {
     const context = this.#context;
-    if (context.tenure === undefined) return;
+    if (context.tenure === undefined) {
+      if (this.#mustRegain && this.#state === "running") await this.#regain();
+      return;
+    }
     context.runLater();
     const { now } = context;
     this.#lookedUntil = now;
@@ -555,6 +574,10 @@ export class Partition implements Backend {
   async rewind(instanceId: string, reason?: string): Promise<void> {
     await this.#ready();
     await this.#administration.requestRewind(instanceId, reason);
+    if (this.#context.tenure === undefined) return;
+    // Accepted it is; where it can be carried out at once, a wait that follows is not to see the failure once more.
+    const live = await this.#context.table.get(instanceId);
+    if (live !== undefined) await this.#administration.rewind(live).catch(() => undefined);
   }
 
   async rerunWorkflowFromEvent(request: RerunRequest): Promise<string> {

@@ -9,8 +9,18 @@ import {
   WorkItemLockLostError,
 } from "../errors.ts";
 import { OrchestrationStatus } from "../protocol/gen/perdura/model/v1/history_pb.ts";
-import { EnvelopeSchema, type InstanceRecord, InstanceRecordSchema } from "../protocol/gen/perdura/model/v1/store_pb.ts";
-import { marshalRecord, marshalSegment, unmarshalEnvelope, unmarshalRecord, unmarshalSegment } from "../protocol/marshal.ts";
+import {
+  EnvelopeSchema,
+  type InstanceRecord,
+  InstanceRecordSchema,
+} from "../protocol/gen/perdura/model/v1/store_pb.ts";
+import {
+  marshalRecord,
+  marshalSegment,
+  unmarshalEnvelope,
+  unmarshalRecord,
+  unmarshalSegment,
+} from "../protocol/marshal.ts";
 import { statusName } from "../protocol/status.ts";
 import type { Deliveries } from "./deliveries.ts";
 import type { PartitionContext } from "./partition-context.ts";
@@ -75,7 +85,10 @@ export class Transfer {
     const { record, segment, inbox, outbox } = contentsOf(file);
     const { instanceId } = record;
     await this.#clearNote(instanceId);
-    const queues = { inbox: inbox.map(({ bytes }, seq) => ({ seq, envelope: unmarshalEnvelope(bytes) })), outboxLength: outbox.length };
+    const queues = {
+      inbox: inbox.map(({ bytes }, seq) => ({ seq, envelope: unmarshalEnvelope(bytes) })),
+      outboxLength: outbox.length,
+    };
     const row = this.#context.row(record, { ...queues, inboxGrows: inbox.length > 0 });
     try {
       await this.#context.create({
@@ -83,7 +96,8 @@ export class Transfer {
         incarnation: "",
         wipe: true,
         row,
-        history: segment === undefined ? { truncate: true } : { truncate: true, append: { segment: 0, bytes: segment } },
+        history:
+          segment === undefined ? { truncate: true } : { truncate: true, append: { segment: 0, bytes: segment } },
         inbox: inbox.map(({ bytes }) => ({ key: undefined, bytes })),
         outboxAdd: outbox,
       });
@@ -105,7 +119,9 @@ export class Transfer {
       if (record === undefined || isPurged(record)) throw new InstanceNotFoundError(instanceId);
       if (isMoved(record)) return { answer: undefined };
       if (!isEnded(record) && (record.parent !== undefined || record.children.length > 0)) {
-        throw new UnsupportedError(`'${instanceId}' has a parent or children that still run: move it when they are done`);
+        throw new UnsupportedError(
+          `'${instanceId}' has a parent or children that still run: move it when they are done`,
+        );
       }
       return { row: { ...noteOf(record, now), wipe: false }, answer: undefined };
     });
@@ -189,7 +205,9 @@ function contentsOf(file: InstanceFile): Contents {
     // One segment for all: what was written turn by turn is read as a whole.
     record.segmentCount = events.length === 0 ? 0 : 1;
     for (const task of record.tasks) task.segment = 0;
-    const outbox = file.outbox.map((text) => fromBase64(text)).map((bytes) => ({ seq: unmarshalEnvelope(bytes).seq, bytes }));
+    const outbox = file.outbox
+      .map((text) => fromBase64(text))
+      .map((bytes) => ({ seq: unmarshalEnvelope(bytes).seq, bytes }));
     return {
       record,
       segment: events.length === 0 ? undefined : marshalSegment(events),

@@ -22,7 +22,7 @@ import type { Activities, ResultTaker } from "./activities.ts";
 import { admitEnvelope, neverThrowing, refusal } from "./admission.ts";
 import type { Deliveries } from "./deliveries.ts";
 import type { LiveInstance, OpenTurn } from "./live-instance.ts";
-import { type PartitionContext, parkedRetryMs } from "./partition-context.ts";
+import { loadRetryMs, type PartitionContext, parkedRetryMs } from "./partition-context.ts";
 import { isEnded, isMoved, pendingKeys, startEventOf } from "./record.ts";
 import { hasMoreToJoin, remoteJoinUntil } from "./remote-join.ts";
 import { StoredHistory } from "./stored-history.ts";

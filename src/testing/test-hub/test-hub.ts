@@ -40,6 +40,8 @@ export interface TestWaiting extends WaitingOn {
 interface Host {
   readonly life: HostLife;
   readonly hub: InProcessHub;
+  /** Ends its interest in the registry under test. */
+  readonly leave: () => void;
 }
 
 /**
@@ -157,6 +159,7 @@ export class TestHub {
       former.life.arm("before commit", 0);
       void former.life.pass("before commit");
     }
+    former?.leave();
     this.#host = this.#newHost();
     await this.#settled(this.#host.hub.worker.start());
     await this.clock.rest();
@@ -164,6 +167,7 @@ export class TestHub {
 
   /** Ends the hub. */
   async close(): Promise<void> {
+    this.#host?.leave();
     if (this.#host?.life.isOver === false) await this.#settled(this.#host.hub.close());
   }
 
@@ -199,16 +203,17 @@ export class TestHub {
       { logger, maxPayloadBytes: DEFAULT_MAX_PAYLOAD_BYTES, maxLiveInstances: 1000, maxDeaths: DEFAULT_MAX_DEATHS },
     );
     const { cacheSize } = this.#options;
+    const { watched, leave } = this.#watch(life);
     const hub = newInProcessHub(
       partition,
-      { registry: this.#watched(life), logger, ...(cacheSize === undefined ? {} : { cacheSize }) },
+      { registry: watched, logger, ...(cacheSize === undefined ? {} : { cacheSize }) },
       { settle: clock.settle, now: () => clock.now(), newUuid: ids.uuid, timers: clock },
     );
-    return { life, hub };
+    return { life, hub, leave };
   }
 
   /** The registry under test, with every activity behind its double. */
-  #watched(life: HostLife): TaskRegistry {
+  #watch(life: HostLife): { readonly watched: TaskRegistry; readonly leave: () => void } {
     const { registry } = this.#options;
     const watched = new TaskRegistry();
     const sync = (): void => {
@@ -227,10 +232,7 @@ export class TestHub {
       }
     };
     sync();
-    registry.onChange(() => {
-      if (!life.isOver) sync();
-    });
-    return watched;
+    return { watched, leave: registry.onChange(sync) };
   }
 }
 
