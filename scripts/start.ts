@@ -12,6 +12,8 @@ import { fileURLToPath } from "node:url";
 const HOST = "127.0.0.1";
 const READY_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 5_000;
+const WATCH_EVERY_MS = 5_000;
+const MISSES_BEFORE_END = 4;
 
 function fail(message: string): never {
   console.error(message);
@@ -95,3 +97,13 @@ while (!(await answers(url))) {
   await sleep(100);
 }
 if (!stopping) console.log(`Perdura is at ${url}`);
+
+// Wrangler restarts a runtime that dies, but not always one that listens: rather an end that says so than a silent server.
+for (let misses = 0; !stopping; ) {
+  await sleep(WATCH_EVERY_MS);
+  misses = (await answers(url)) ? 0 : misses + 1;
+  if (misses < MISSES_BEFORE_END || stopping) continue;
+  console.error(`Nothing answers at ${url}/healthz any more: start it again, the instances go on where they were.`);
+  process.exitCode = 1;
+  await stop();
+}

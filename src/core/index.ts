@@ -66,10 +66,12 @@ export { type AesGcmCodecOptions, newAesGcmCodec } from "./orchestration/aes-gcm
 export type * from "./orchestration/context.ts";
 export { type DataConverter, jsonDataConverter } from "./orchestration/data-converter.ts";
 export { type Duration, toMilliseconds } from "./orchestration/duration.ts";
+export type { EventResult } from "./orchestration/external-events.ts";
 export { InProcessExecutor, type InProcessExecutorOptions } from "./orchestration/in-process-executor.ts";
 export type { PayloadCodec } from "./orchestration/payload-codec.ts";
 export { defineActivity, defineEvent, defineOrchestrator } from "./orchestration/references.ts";
 export { TaskRegistry } from "./orchestration/registry.ts";
+export type { RetryPolicy } from "./orchestration/retry-policy.ts";
 export { ActivityGates, type GateKeeper, type RunWhen } from "./orchestration/run-when.ts";
 export { messageChannelSettle, type Settle } from "./orchestration/settle.ts";
 export type { Task } from "./orchestration/task.ts";

@@ -67,8 +67,8 @@ export interface HubIndexRpc {
   createHub(): Promise<RpcAnswer<boolean>>;
   /** Begins a new incarnation. Returns false when there is no hub. */
   deleteHub(): Promise<RpcAnswer<boolean>>;
-  /** Stores an entry unless a later one is there, or the incarnation has ended. */
-  publish(incarnation: number, entry: Uint8Array): Promise<RpcAnswer<void>>;
+  /** Stores an entry unless a later one is there, or the incarnation has ended. Answers the version that is there now. */
+  publish(incarnation: number, entry: Uint8Array): Promise<RpcAnswer<number>>;
   query(query: InstanceQuery): Promise<RpcAnswer<IndexPage>>;
 }
 

@@ -69,11 +69,11 @@ export class HubIndexObject extends DurableObject implements HubIndexRpc {
     });
   }
 
-  publish(incarnation: number, bytes: Uint8Array): Promise<RpcAnswer<void>> {
+  publish(incarnation: number, bytes: Uint8Array): Promise<RpcAnswer<number>> {
     return answer(async () => {
       // News of a deleted hub are acknowledged and dropped.
-      if (incarnation !== this.#hub().incarnation) return;
       const entry = fromBinary(IndexEntrySchema, bytes);
+      if (incarnation !== this.#hub().incarnation) return entry.version;
       this.#sql.exec(
         `INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (instance_id) DO UPDATE SET version = excluded.version, deleted = excluded.deleted,
@@ -83,9 +83,12 @@ export class HubIndexObject extends DurableObject implements HubIndexRpc {
          WHERE excluded.version > entries.version`,
         ...valuesOf(entry, bytes),
       );
-      if (!entry.deleted) return;
+      const query = "SELECT version FROM entries WHERE instance_id = ?";
+      const { version } = this.#sql.exec<{ version: number }>(query, entry.instanceId).one();
+      if (!entry.deleted) return version;
       const before = Date.now() - DELETED_KEPT_MS;
       this.#sql.exec("DELETE FROM entries WHERE deleted = 1 AND updated_at < ?", before);
+      return version;
     });
   }
 

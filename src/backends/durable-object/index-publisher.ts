@@ -15,9 +15,9 @@ export class IndexPublisher implements Index {
     this.#indexes = indexes;
   }
 
-  async publish(entry: IndexEntry): Promise<void> {
+  async publish(entry: IndexEntry): Promise<number> {
     const { hub, incarnation } = this.#self();
     const index = this.#indexes.get(this.#indexes.idFromName(hub));
-    await unwrap(index.publish(incarnation, toBinary(IndexEntrySchema, entry)));
+    return unwrap(index.publish(incarnation, toBinary(IndexEntrySchema, entry)));
   }
 }

@@ -37,6 +37,8 @@ interface PartRow extends Record<string, SqlStorageValue> {
 const INBOX = 0;
 const OUTBOX = 1;
 
+const INSERT_HISTORY = "INSERT INTO history (instance_id, segment, part, bytes) VALUES (?, ?, ?, ?)";
+
 /**
  * The store of an object: its SQLite database. A commit is one synchronous transaction; that its promise means durability is
  * the output gate's doing, which holds every message back until the writes before it are on disk.
@@ -204,7 +206,7 @@ export class ObjectStore implements Store {
     if (history?.append !== undefined) {
       const { segment, bytes } = history.append;
       partsOf(bytes).forEach((part, index) => {
-        this.#sql.exec("INSERT INTO history VALUES (?, ?, ?, ?)", instanceId, segment, index, part);
+        this.#sql.exec(INSERT_HISTORY, instanceId, segment, index, part);
       });
     }
     for (const seq of consume) this.#remove(instanceId, INBOX, seq);
@@ -283,7 +285,8 @@ export class ObjectStore implements Store {
   }
 
   #insert(instanceId: string, box: number, seq: number, bytes: Uint8Array, key?: string, visibleAt?: number): void {
-    const insert = "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?)";
+    const insert = `INSERT INTO messages (instance_id, box, seq, part, item_key, visible_at, bytes)
+      VALUES (?, ?, ?, ?, ?, ?, ?)`;
     partsOf(bytes).forEach((part, index) => {
       this.#sql.exec(insert, instanceId, box, seq, index, key ?? null, visibleAt ?? null, part);
     });
@@ -353,11 +356,12 @@ export class ObjectStore implements Store {
     }
     if (isSplit) {
       parts.forEach((part, index) => {
-        this.#sql.exec("INSERT INTO history VALUES (?, -1, ?, ?)", instanceId, index, part);
+        this.#sql.exec(INSERT_HISTORY, instanceId, -1, index, part);
       });
     }
     this.#sql.exec(
-      "INSERT OR REPLACE INTO instances VALUES (?, ?, ?, ?, ?)",
+      `INSERT OR REPLACE INTO instances (instance_id, incarnation, record, unfinished, wake_at)
+       VALUES (?, ?, ?, ?, ?)`,
       instanceId,
       incarnation,
       isSplit ? new ArrayBuffer(0) : (parts[0] ?? new ArrayBuffer(0)),

@@ -125,7 +125,8 @@ export interface TaskHubControl {
    * Takes a FAILED instance back to the point before its failure: failed activities and sub-orchestrations run again, what
    * succeeded stays.
    *
-   * @throws {@link InstanceNotFoundError}, {@link InstanceNotCompletedError} when it has not failed.
+   * @throws {@link InstanceNotFoundError}, {@link InstanceNotCompletedError} while it runs, {@link InstanceCompletedError}
+   *   when it ended otherwise.
    */
   rewind(instanceId: string, reason?: string): Promise<void>;
   /**

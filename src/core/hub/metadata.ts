@@ -110,9 +110,10 @@ export function describeWaiting(metadata: OrchestrationMetadata): string {
     const reason = metadata.failureDetails === undefined ? "" : `: ${metadata.failureDetails.errorMessage}`;
     return `${metadata.runtimeStatus.toLowerCase()}${reason}`;
   }
+  const states: string[] = [];
+  if (metadata.runtimeStatus === "SUSPENDED") states.push("suspended");
+  if (waitingOn.parked !== undefined) states.push(`parked: ${waitingOn.parked.message}`);
   const parts: string[] = [];
-  if (metadata.runtimeStatus === "SUSPENDED") parts.push("suspended");
-  if (waitingOn.parked !== undefined) parts.push(`parked: ${waitingOn.parked.message}`);
   for (const wait of waitingOn.events) {
     const until = wait.deadline === undefined ? "" : ` until ${wait.deadline.toISOString()}`;
     parts.push(`event '${wait.name}'${until}`);
@@ -129,8 +130,11 @@ export function describeWaiting(metadata: OrchestrationMetadata): string {
     parts.push(`${what}${timer.name === undefined ? "" : ` '${timer.name}'`} at ${timer.fireAt.toISOString()}`);
   }
   for (const child of waitingOn.children) parts.push(`sub-orchestration '${child.instanceId}'`);
-  if (parts.length === 0) parts.push(metadata.runtimeStatus === "PENDING" ? "its first turn" : "its next turn");
-  return `waiting for ${parts.join("; ")}`;
+  if (parts.length === 0 && states.length === 0) {
+    parts.push(metadata.runtimeStatus === "PENDING" ? "its first turn" : "its next turn");
+  }
+  if (parts.length > 0) states.push(`waiting for ${parts.join("; ")}`);
+  return states.join("; ");
 }
 
 function groupByName(activities: readonly PendingActivityInfo[]): Map<string, PendingActivityInfo[]> {

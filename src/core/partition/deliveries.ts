@@ -257,8 +257,8 @@ export class Deliveries {
     try {
       while (!live.stale && this.#context.tenure !== undefined && isIndexDirty(live.record)) {
         const entry = indexEntryOf(live.record);
-        await index.publish(entry);
-        await this.#acknowledgeIndex(live, entry.version);
+        const held = await index.publish(entry);
+        await this.#acknowledgeIndex(live, entry.version, held);
         this.#failures.delete(key);
       }
     } catch (error) {
@@ -268,9 +268,13 @@ export class Deliveries {
     }
   }
 
-  async #acknowledgeIndex(live: LiveInstance, version: number): Promise<void> {
+  async #acknowledgeIndex(live: LiveInstance, version: number, held: number): Promise<void> {
     await live.exclusive(async () => {
       if (live.stale) return;
+      if (held > live.record.indexVersion) {
+        await this.#outbid(live, held);
+        return;
+      }
       if (live.record.indexedVersion >= version) return;
       // With a turn on its way, or work that ends in one, its commit carries the acknowledgement; a crash before only means
       // that the index hears of the same version twice.
@@ -285,6 +289,15 @@ export class Deliveries {
       live.record = record;
       await this.#sweep(live);
     });
+  }
+
+  /** The index holds on to a former run of the id: this one goes above it, and is published again. */
+  async #outbid(live: LiveInstance, held: number): Promise<void> {
+    const record = clone(InstanceRecordSchema, live.record);
+    record.indexVersion = held + 1;
+    const row = this.#context.row(record, { inbox: live.inbox, outboxLength: live.outbox.length });
+    await this.#context.commit(live, { row });
+    live.record = record;
   }
 
   /** A tombstone goes when index and outbox are done with it. */

@@ -97,7 +97,7 @@ export class PartitionContext {
     const failures = (this.#failures.get(instanceId) ?? 0) + 1;
     this.#failures.set(instanceId, failures);
     // Not at once after a loss: a writer that has lost its right and has not heard of it yet would try without end.
-    const delay = isLost ? LOOK_AFTER_LOSS_MS : abandonDelayMs(failures - 1);
+    const delay = abandonDelayMs(failures - 1) + (isLost ? LOOK_AFTER_LOSS_MS : 0);
     this.lookAt(instanceId, this.now + delay);
     for (const { instanceId: target } of deliver) this.resync(target);
   }

@@ -255,8 +255,11 @@ export interface Router {
 
 /** Where a partition of few instances tells of them, so that all can be listed. Absent where the store itself can list. */
 export interface Index {
-  /** Stores an entry unless a later version is there. Resolves when it is durable. */
-  publish(entry: IndexEntry): Promise<void>;
+  /**
+   * Stores an entry unless a later version is there. Resolves when it is durable, with the version that the index has now: a
+   * later one than the instance's own is left of a former run of the id, whose clock was ahead.
+   */
+  publish(entry: IndexEntry): Promise<number>;
 }
 
 /** Real-time timers of the process, for what need not be durable. */

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { FormatTooNewError } from "../errors.ts";
+import { FormatTooNewError, HistoryDecodeError } from "../errors.ts";
 import type { ResultKey } from "../history/dedup.ts";
 import {
   type ExecutionStartedEvent,
@@ -20,6 +20,10 @@ export const FORMAT_VERSION = 1;
 export function readRecord(row: InstanceRow): InstanceRecord {
   const record = unmarshalRecord(row.record);
   if (record.formatVersion > FORMAT_VERSION) throw new FormatTooNewError(record.formatVersion, FORMAT_VERSION);
+  // Damaged bytes may still decode: what they say of themselves must at least be what the row says.
+  if (record.instanceId !== row.instanceId || fenceOf(record) !== row.incarnation) {
+    throw new HistoryDecodeError(`the record of '${row.instanceId}' is another's, or damaged`);
+  }
   return record;
 }
 

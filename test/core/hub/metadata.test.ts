@@ -49,8 +49,8 @@ describe("the sentence that says what an instance waits for", () => {
 
   it("says why it is parked, that it is suspended, or that a turn is due", () => {
     const parked = { code: "not_registered", message: "no code for 'main'", since: at };
-    expect(describing({ parked }, { runtimeStatus: "STALLED" })).toBe("waiting for parked: no code for 'main'");
-    expect(describing({}, { runtimeStatus: "SUSPENDED" })).toBe("waiting for suspended");
+    expect(describing({ parked }, { runtimeStatus: "STALLED" })).toBe("parked: no code for 'main'");
+    expect(describing({}, { runtimeStatus: "SUSPENDED" })).toBe("suspended");
     expect(describing({})).toBe("waiting for its next turn");
     expect(describing({}, { runtimeStatus: "PENDING" })).toBe("waiting for its first turn");
   });

@@ -1,0 +1,19 @@
+import { env } from "cloudflare:workers";
+import type { TaskHubBindings } from "../src/backends/durable-object/index.ts";
+import type { FilesObject } from "./files/files-object.ts";
+
+/** What wrangler.toml binds, and what a deployment sets. */
+export interface Environment extends TaskHubBindings {
+  /** One object per upload, with the files' contents. */
+  readonly FILES: DurableObjectNamespace<FilesObject>;
+  /** `"1"` opens the Worker to everybody: for development on one machine only. */
+  readonly PERDURA_OPEN?: string;
+  /** The secret that callers must show: `wrangler secret put PERDURA_TOKEN`. */
+  readonly PERDURA_TOKEN?: string;
+}
+
+/** The object that holds an upload, for code that is handed no environment, such as an activity. */
+export function filesOf(uploadId: string): DurableObjectStub<FilesObject> {
+  const { FILES } = env as unknown as Environment;
+  return FILES.get(FILES.idFromName(uploadId));
+}
