@@ -47,9 +47,12 @@ for (let seed = start; seed < start + count; seed++) {
   const done = seed - start + 1;
   if (done % 1000 === 0) console.log(`${done} seeds, ${rate(done)} a second`);
 }
-for (const [invariant, seeds] of failures) console.log(`${invariant}: ${seeds.length} seeds: ${seeds.slice(0, 12).join(", ")}`);
+for (const [invariant, seeds] of failures)
+  console.log(`${invariant}: ${seeds.length} seeds: ${seeds.slice(0, 12).join(", ")}`);
 if (process.exitCode === undefined) {
-  console.log(`${count} seeds from ${start}, ${rate(count)} a second, ${steps} steps, ${faults} faults: ${failures.size === 0 ? "no promise was broken" : "see above"}`);
+  console.log(
+    `${count} seeds from ${start}, ${rate(count)} a second, ${steps} steps, ${faults} faults: ${failures.size === 0 ? "no promise was broken" : "see above"}`,
+  );
 }
 
 function rate(done: number): string {
@@ -61,7 +64,7 @@ async function fail(seed: number): Promise<void> {
   const plan = generatePlan(seed, shape);
   const { violation } = await simulate(plan);
   console.log(`seed ${seed} (${plan.shape}) breaks a promise: ${violation?.message}`);
-  const smallest = values["no-shrink"] ? plan : await shrink(plan, (tries) => console.log(`  ${tries} smaller plans tried`));
+  const smallest = values["no-shrink"] ? plan : await shrink(plan);
   const { trace } = await simulate(smallest, { trace: true });
   const { rates: _, muted: __, ...rest } = smallest;
   console.log(`the smallest plan that still does: ${JSON.stringify(rest)}`);

@@ -1,6 +1,7 @@
 /**
  * `npm test`: every Vitest project in one run, closed by one plain line that sums them, `N passed, N failed[, N
  * skipped]`. A file that does not load, an error outside any test, and a run without a test are failures too.
+ * Browsers that are missing are installed where that is possible; what is left out for want of one is said in a line.
  * Arguments go to Vitest: `npm test -- --project node history`.
  */
 import { spawn } from "node:child_process";
@@ -8,6 +9,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { installBrowsers } from "./browsers.ts";
 
 /** The part of Vitest's JSON report that is read here. */
 interface Report {
@@ -29,6 +31,8 @@ function readReport(file: string): Report | undefined {
   }
 }
 
+// Before Vitest reads its configuration, which takes up the browsers that are there.
+for (const line of installBrowsers()) console.log(`Left out: ${line}.`);
 const folder = mkdtempSync(join(tmpdir(), "perdura-test-"));
 const file = join(folder, "report.json");
 const vitest = fileURLToPath(new URL("../node_modules/vitest/vitest.mjs", import.meta.url));

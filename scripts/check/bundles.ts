@@ -11,6 +11,8 @@ const WORKERS_ONLY = ["cloudflare:workers"];
 const ENTRIES: Record<string, readonly string[]> = {
   "src/core/index.ts": [],
   "src/backends/memory/index.ts": [],
+  "src/backends/indexeddb/index.ts": [],
+  "src/connect/index.ts": [],
   "src/backends/durable-object/index.ts": WORKERS_ONLY,
   "worker/index.ts": WORKERS_ONLY,
 };

@@ -99,13 +99,13 @@ async function mapAction(action: OrchestratorAction, way: Way): Promise<Orchestr
 async function mapFields<T extends DescMessage>(
   schema: T,
   message: MessageShape<T>,
-  valueOf: (copy: MessageShape<T>) => object | undefined,
+  heldBy: (copy: MessageShape<T>) => object | undefined,
   way: Way,
 ): Promise<MessageShape<T>> {
-  const held = FIELDS.filter((field) => typeof fieldsOf(valueOf(message))[field] === "string");
+  const held = FIELDS.filter((field) => typeof fieldsOf(heldBy(message))[field] === "string");
   if (held.length === 0) return message;
   const copy = clone(schema, message);
-  const fields = fieldsOf(valueOf(copy));
+  const fields = fieldsOf(heldBy(copy));
   for (const field of held) fields[field] = await way(String(fields[field]));
   return copy;
 }

@@ -74,13 +74,14 @@ export function admitEvent(
     const current = existing(row);
     if (current === undefined) throw new InstanceNotFoundError(instanceId);
     if (isMoved(current)) throw new InstanceMovedError(instanceId);
+    // Before anything else: who asks again, not knowing that it was taken, may find the instance ended by it.
+    if (idempotencyKey !== undefined && current.eventKeys.includes(idempotencyKey)) return { answer: "kept" };
     if (isEnded(current)) {
       const { case: kind, value } = event.eventType;
       // Terminating what has ended is a success without effect; it only matters to children that may still run.
       if (kind === "executionTerminated" && !value.recurse) return { answer: "kept" };
       if (kind !== "executionTerminated") throw new InstanceCompletedError(instanceId, statusName(current.status));
     }
-    if (idempotencyKey !== undefined && current.eventKeys.includes(idempotencyKey)) return { answer: "kept" };
     const envelope = clientEnvelope(instanceId, event, nowMs, idempotencyKey);
     const key = idempotencyKey === undefined ? undefined : `client:${idempotencyKey}`;
     return { item: { key, bytes: marshalEnvelope(envelope), visibleAt: undefined }, answer: "added" };

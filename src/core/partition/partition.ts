@@ -336,7 +336,7 @@ export class Partition implements Backend {
       throw new InvalidArgumentError("the start names no execution id: give it a new random one");
     }
     checkEventPayload(start, this.#context.options.maxPayloadBytes);
-    const { now, ports } = this.#context;
+    const { now } = this.#context;
     const appended = await this.#context.append(instanceId, admitStart(start, options, now));
     if (!appended.created) return;
     this.#deliveries.noteAppended(appended, clientEnvelope(instanceId, start, now));
@@ -353,7 +353,7 @@ export class Partition implements Backend {
     const { case: kind, value } = event.eventType;
     if (kind === "eventRaised") checkName("event name", value.name);
     checkEventPayload(event, this.#context.options.maxPayloadBytes);
-    const { now, ports } = this.#context;
+    const { now } = this.#context;
     const { idempotencyKey } = options;
     const appended = await this.#context.append(instanceId, admitEvent(instanceId, event, now, idempotencyKey));
     this.#deliveries.noteAppended(appended, clientEnvelope(instanceId, event, now, idempotencyKey));

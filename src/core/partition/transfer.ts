@@ -141,13 +141,12 @@ function noteOf(record: InstanceRecord, nowMs: number): InstanceRow {
   const note = clone(InstanceRecordSchema, record);
   note.movedAtMs = nowMs;
   note.revision++;
-  if (!isEnded(record)) {
-    note.status = OrchestrationStatus.TERMINATED;
-    note.completedAtMs = nowMs;
-  }
+  if (!isEnded(record)) note.status = OrchestrationStatus.TERMINATED;
   note.lastUpdatedAtMs = Math.max(note.lastUpdatedAtMs, nowMs);
   note.indexVersion = Math.max(nowMs, note.indexVersion + 1);
-  return rowOf(note, { unfinished: false, wakeAt: undefined });
+  const row = rowOf(note, { unfinished: false, wakeAt: undefined });
+  // For lists and retention it has ended now; that its record does not say so tells it from one that had ended before.
+  return { ...row, summary: { ...row.summary, completedAtMs: record.completedAtMs ?? nowMs } };
 }
 
 /** The record as it was before the note, or as it is: deaths and fences of the old home do not count in the new one. */
@@ -155,10 +154,8 @@ function reopened(record: InstanceRecord): InstanceRecord {
   const open = clone(InstanceRecordSchema, record);
   open.deaths = 0;
   if (open.movedAtMs === undefined) return open;
-  const hadEnded = open.completedAtMs !== open.movedAtMs;
   delete open.movedAtMs;
-  if (hadEnded) return open;
-  delete open.completedAtMs;
+  if (open.completedAtMs !== undefined) return open;
   open.status = OrchestrationStatus.RUNNING;
   if (open.suspended) open.status = OrchestrationStatus.SUSPENDED;
   else if (open.historyLength === 0) open.status = OrchestrationStatus.PENDING;

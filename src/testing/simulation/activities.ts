@@ -31,5 +31,10 @@ export function runActivity(host: Host, ctx: ActivityContext, input: SimulatedAc
 function checkRecorded({ disk, world }: Host, { instanceId, taskId, taskExecutionId }: ActivityContext): void {
   // A purged, replaced or renewed instance leaves attempts behind that were asked for in time and begin late.
   if (disk.damaged.has(instanceId) || disk.recorded.has(taskExecutionId)) return;
-  world.report(new Violation("nothing leaves before its commit", `activity ${taskId} of '${instanceId}' began before it was recorded`));
+  world.report(
+    new Violation(
+      "nothing leaves before its commit",
+      `activity ${taskId} of '${instanceId}' began before it was recorded`,
+    ),
+  );
 }

@@ -40,7 +40,9 @@ export class Client {
   go(): void {
     const command = this.#commands[this.#next];
     if (command === undefined) return;
-    this.#world.loop.after(undefined, command.afterMs, `lets ${this.name} ${wordsOf(command)}`, () => this.#do(command));
+    this.#world.loop.after(undefined, command.afterMs, `lets ${this.name} ${wordsOf(command)}`, () =>
+      this.#do(command),
+    );
   }
 
   #do(command: Command): void {
@@ -54,12 +56,15 @@ export class Client {
 
   #heard(command: Command, answer: { readonly value: unknown } | { readonly error: unknown } | "unknown"): void {
     const { loop, trace } = this.#world;
-    const isUnsure = answer === "unknown" || ("error" in answer && (answer.error as { code?: unknown }).code === "storage");
+    const isUnsure =
+      answer === "unknown" || ("error" in answer && (answer.error as { code?: unknown }).code === "storage");
     if (answer === "unknown") trace.add(() => `      ${this.name} does not know whether it could ${wordsOf(command)}`);
     else if ("error" in answer) {
       trace.add(() => `      ${this.name} could not ${wordsOf(command)}: ${String(answer.error)}`);
       if (!(answer.error instanceof PerduraError)) {
-        this.#world.report(new Violation("every error is typed", `${wordsOf(command)}: ${String((answer.error as Error)?.stack)}`));
+        this.#world.report(
+          new Violation("every error is typed", `${wordsOf(command)}: ${String((answer.error as Error)?.stack)}`),
+        );
       }
     } else {
       trace.add(() => `      ${this.name} did ${wordsOf(command)}`);
@@ -80,7 +85,9 @@ export class Client {
     this.#acknowledged.add(command.payload);
     const disk = this.#world.diskOf(command.instance);
     if (disk?.accepted.has(JSON.stringify(command.payload)) !== true) {
-      this.#world.report(new Violation("what is acknowledged is durable", `the event '${command.payload}' was accepted and is nowhere`));
+      this.#world.report(
+        new Violation("what is acknowledged is durable", `the event '${command.payload}' was accepted and is nowhere`),
+      );
     }
   }
 
@@ -111,7 +118,9 @@ export class Client {
       case "restart":
         return client.restartOrchestration(
           command.instance,
-          command.newInstance === undefined || this.#world.plan.shape === "objects" ? {} : { newInstanceId: command.newInstance },
+          command.newInstance === undefined || this.#world.plan.shape === "objects"
+            ? {}
+            : { newInstanceId: command.newInstance },
         );
       case "rewind":
         return client.rewindOrchestration(command.instance, "try again");
@@ -156,7 +165,9 @@ export class Client {
 
   async #wait(client: TaskHubClient, instanceId: string): Promise<void> {
     const controller = new AbortController();
-    const cancel = this.#world.loop.after(undefined, PATIENCE_MS, `lets ${this.name} lose patience`, () => controller.abort());
+    const cancel = this.#world.loop.after(undefined, PATIENCE_MS, `lets ${this.name} lose patience`, () =>
+      controller.abort(),
+    );
     try {
       await client.waitForOrchestrationCompletion(instanceId, { signal: controller.signal });
     } finally {

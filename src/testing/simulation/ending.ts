@@ -1,5 +1,5 @@
-import { orchestrationMetadataIsComplete, type OrchestrationMetadata } from "../../core/hub/metadata.ts";
 import { PerduraError } from "../../core/errors.ts";
+import { type OrchestrationMetadata, orchestrationMetadataIsComplete } from "../../core/hub/metadata.ts";
 import type { Host } from "./host.ts";
 import { type Facts, judge } from "./model.ts";
 import type { Program, Word } from "./program.ts";
@@ -23,7 +23,9 @@ export class EndGame {
   readonly #world: World;
   readonly #facts: Facts;
   readonly #terminated = new Set<string>();
-  #nudges = 0;
+  readonly #ends: string[] = [];
+  /** How many events each instance was given. */
+  readonly #nudges = new Map<string, number>();
 
   constructor(world: World, facts: Facts) {
     this.#world = world;
@@ -35,7 +37,8 @@ export class EndGame {
     };
   }
 
-  async play(): Promise<void> {
+  /** Returns how each instance ended, in words, by id. */
+  async play(): Promise<readonly string[]> {
     const world = this.#world;
     world.trace.add("      from here on nothing goes wrong any more");
     world.faults.isCalm = true;
@@ -47,16 +50,19 @@ export class EndGame {
     await world.hop();
     for (let round = 0; ; round++) {
       await this.#rest(ROUND_MS);
-      if (world.violation !== undefined) return;
+      if (world.violation !== undefined) return [];
       if (await this.#helpOn()) break;
       if (round > MAX_ROUNDS) {
-        world.report(new Violation("every instance ends or says why not", `after ${round} rounds of help some still run`));
-        return;
+        world.report(
+          new Violation("every instance ends or says why not", `after ${round} rounds of help some still run`),
+        );
+        return [];
       }
     }
     this.#checkRest();
     world.checkEnd();
-    for (const instanceId of world.instances()) await this.#judge(instanceId);
+    for (const instanceId of [...world.instances()].sort()) await this.#judge(instanceId);
+    return this.#ends;
   }
 
   *#damaged(): Iterable<string> {
@@ -102,7 +108,9 @@ export class EndGame {
     }
     const event = waitingOn.events[0];
     if (event !== undefined) {
-      const payload = `${instanceId}/${event.name}/nudge/${this.#nudges++}`;
+      const nudges = this.#nudges.get(instanceId) ?? 0;
+      this.#nudges.set(instanceId, nudges + 1);
+      const payload = `${instanceId}/${event.name}/nudge/${nudges}`;
       await this.#ask(instanceId, (host) => host.hub.client.raiseEvent(instanceId, event.name, payload));
       return true;
     }
@@ -129,7 +137,10 @@ export class EndGame {
       if (await this.#help(instanceId, metadata)) continue;
       const waits = JSON.stringify(metadata.waitingOn);
       this.#world.report(
-        new Violation("every instance ends or says why not", `'${instanceId}' is ${metadata.runtimeStatus}, nothing moves, and it waits for ${waits}`),
+        new Violation(
+          "every instance ends or says why not",
+          `'${instanceId}' is ${metadata.runtimeStatus}, nothing moves, and it waits for ${waits}`,
+        ),
       );
     }
   }
@@ -139,9 +150,11 @@ export class EndGame {
     const host = world.hostFor(instanceId);
     if (host === undefined) return undefined;
     let answer: { readonly value: T } | { readonly error: unknown } | "unknown" | undefined;
-    void host.call(() => run(host)).then((given) => {
-      answer = given;
-    });
+    void host
+      .call(() => run(host))
+      .then((given) => {
+        answer = given;
+      });
     await world.hop();
     for (let steps = 0; answer === undefined && (await world.loop.step(world.loop.nowMs + HORIZON_MS)); steps++) {
       if (steps > MAX_STEPS) break;
@@ -154,7 +167,10 @@ export class EndGame {
     if ("value" in answer) return answer.value;
     if (!(answer.error instanceof PerduraError)) {
       world.report(new Violation("every error is typed", String((answer.error as Error).stack)));
-    } else if (world.diskOf(instanceId)?.damaged.has(instanceId) !== true && !["instance_not_found", "instance_completed"].includes(answer.error.code)) {
+    } else if (
+      world.diskOf(instanceId)?.damaged.has(instanceId) !== true &&
+      !["instance_not_found", "instance_completed"].includes(answer.error.code)
+    ) {
       world.report(new Violation("a healthy instance answers", `'${instanceId}': ${answer.error.message}`));
     }
     return undefined;
@@ -175,7 +191,8 @@ export class EndGame {
                 : row.unfinished || row.wakeAt !== undefined
                   ? `is still to be looked at (${row.unfinished ? "unfinished" : "wakeAt"}, index ${record.indexedVersion} of ${record.indexVersion})`
                   : undefined;
-        if (left !== undefined) this.#world.report(new Violation("queues stay bounded", `'${instanceId}' has ended but ${left}`));
+        if (left !== undefined)
+          this.#world.report(new Violation("queues stay bounded", `'${instanceId}' has ended but ${left}`));
       }
     }
   }
@@ -193,7 +210,11 @@ export class EndGame {
     const { runtimeStatus: status, output, customStatus, failureDetails } = metadata;
     const words = status === "COMPLETED" && output !== undefined ? (JSON.parse(output) as Word[]) : undefined;
     const failure = failureDetails?.errorMessage;
+    this.#ends.push(`${instanceId} ${status} ${output ?? failure ?? ""}`);
     const complaint = judge(programs, program, { instanceId, status, words, customStatus, failure }, this.#facts);
-    if (complaint !== undefined) world.report(new Violation("the outcome is one of the model's", `'${instanceId}' (${metadata.name}): ${complaint}`));
+    if (complaint !== undefined)
+      world.report(
+        new Violation("the outcome is one of the model's", `'${instanceId}' (${metadata.name}): ${complaint}`),
+      );
   }
 }

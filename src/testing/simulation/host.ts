@@ -123,8 +123,14 @@ export class Host implements Actor {
     for (const died of this.#onDeath) died();
   }
 
+  /** Some orchestrators or activities are not deployed here. */
+  get isMissingCode(): boolean {
+    return this.#missing.length > 0;
+  }
+
   /** Deploys what was missing. */
   completeCode(): void {
+    this.world.trace.add(`      ${this.name} gets the code that it had not`);
     for (const add of this.#missing.splice(0)) add();
   }
 

@@ -50,6 +50,11 @@ export class Loop {
     this.#policy = policy;
   }
 
+  /** How many operations wait. */
+  get backlog(): number {
+    return this.#ready.length + this.#timed.length;
+  }
+
   /** Adds an operation that can run now. */
   post(actor: Actor | undefined, words: string, run: () => void): void {
     this.#ready.push({ actor, words, run, order: this.#order++ });

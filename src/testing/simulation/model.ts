@@ -124,14 +124,20 @@ class Judgement {
         const [instance, name] = payload.split("/");
         // A rerun has what the run that it was cut from had taken.
         const isCut = this.#facts.isCut(this.#instanceId);
-        const isMeant = (place !== "root" || instance === this.#instanceId || isCut) && name?.toUpperCase() === wait.name.toUpperCase();
+        const isMeant =
+          (place !== "root" || instance === this.#instanceId || isCut) &&
+          name?.toUpperCase() === wait.name.toUpperCase();
         return isMeant ? undefined : `it took an event that was for another: ${payload}`;
       }
       case "child": {
         const program = this.#programs[wait.program];
         if (program === undefined) return odd(wait, word);
         if (word === "child!") {
-          const may = program.fails || wait.instanceId !== undefined || place === "below a shared id" || this.#facts.isDisturbed(this.#instanceId);
+          const may =
+            program.fails ||
+            wait.instanceId !== undefined ||
+            place === "below a shared id" ||
+            this.#facts.isDisturbed(this.#instanceId);
           return may ? undefined : odd(wait, word);
         }
         const below = wait.instanceId === undefined && place !== "below a shared id" ? "below" : "below a shared id";

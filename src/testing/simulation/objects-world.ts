@@ -1,6 +1,6 @@
 import { AbortedError, StorageError } from "../../core/errors.ts";
-import type { DeliveryOutcome, Index, Ownership, Router } from "../../core/partition/ports.ts";
 import { LocalSignals } from "../../core/partition/local-signals.ts";
+import type { DeliveryOutcome, Index, Ownership, Router } from "../../core/partition/ports.ts";
 import type { Envelope, IndexEntry } from "../../core/protocol/gen/perdura/model/v1/store_pb.ts";
 import { Disk } from "./disk.ts";
 import { Host } from "./host.ts";
@@ -71,7 +71,12 @@ export class ObjectsWorld extends World {
     if (row.unfinished) delays.push(this.faults.random.int(0, WATCHDOG_MS));
     if (row.wakeAt !== undefined) delays.push(Math.max(0, row.wakeAt - this.loop.nowMs));
     if (delays.length === 0) return;
-    this.loop.after(undefined, Math.min(...delays), `fires the alarm of '${instanceId}'`, () => void this.hostFor(instanceId));
+    this.loop.after(
+      undefined,
+      Math.min(...delays),
+      `fires the alarm of '${instanceId}'`,
+      () => void this.hostFor(instanceId),
+    );
   }
 
   #routerOf(host: Host, self: string): Router {
@@ -92,7 +97,9 @@ export class ObjectsWorld extends World {
                 this.loop.post(undefined, `carries ${words} again`, () => void this.#hand(target, envelopes));
               }
               if (outcomes === undefined || this.faults.happens("acknowledgement is lost")) {
-                this.loop.post(host, `never hears of ${words}`, () => reject(new StorageError("no acknowledgement came")));
+                this.loop.post(host, `never hears of ${words}`, () =>
+                  reject(new StorageError("no acknowledgement came")),
+                );
               } else this.loop.post(host, `hears that ${words} arrived`, () => resolve(outcomes));
             });
           });
@@ -116,7 +123,10 @@ export class ObjectsWorld extends World {
     if (disk.damaged.has(self)) return;
     for (const envelope of envelopes) {
       const isStored = disk.view(self)?.outbox.has(envelope.seq) === true || this.#delivered.has(keyOf(envelope));
-      if (!isStored) this.report(new Violation("nothing leaves before its commit", `message ${envelope.seq} of '${self}' is not durable`));
+      if (!isStored)
+        this.report(
+          new Violation("nothing leaves before its commit", `message ${envelope.seq} of '${self}' is not durable`),
+        );
     }
   }
 
@@ -127,7 +137,9 @@ export class ObjectsWorld extends World {
           if (host.state === "dead") return;
           const durable = disk.view(entry.instanceId)?.record;
           if (!disk.damaged.has(entry.instanceId) && durable !== undefined && entry.version > durable.indexVersion) {
-            this.report(new Violation("nothing leaves before its commit", `the index hears of '${entry.instanceId}' too early`));
+            this.report(
+              new Violation("nothing leaves before its commit", `the index hears of '${entry.instanceId}' too early`),
+            );
           }
           const fail = (): void =>
             this.loop.post(host, "hears that the index failed", () => reject(new StorageError("the index failed")));
@@ -136,7 +148,8 @@ export class ObjectsWorld extends World {
             const known = this.#index.get(entry.instanceId);
             if (known === undefined || known.version < entry.version) this.#index.set(entry.instanceId, entry);
             if (this.faults.happens("index fails after it took effect")) return fail();
-            this.loop.post(host, "hears that the index knows", resolve);
+            const held = this.#index.get(entry.instanceId)?.version ?? 0;
+            this.loop.post(host, "hears that the index knows", () => resolve(held));
           });
         }),
     };
@@ -155,7 +168,9 @@ export class ObjectsWorld extends World {
         if (entry?.deleted === false) complain(`the index still lists '${instanceId}', which is gone`);
       } else if (entry === undefined) complain(`the index does not know '${instanceId}'`);
       else if (entry.deleted || entry.status !== record.status || entry.name !== record.name) {
-        complain(`the index has '${instanceId}' as ${entry.deleted ? "deleted" : entry.status}, but it is ${record.status}`);
+        complain(
+          `the index has '${instanceId}' as ${entry.deleted ? "deleted" : entry.status}, but it is ${record.status}`,
+        );
       }
     }
   }

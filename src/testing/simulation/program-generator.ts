@@ -33,7 +33,11 @@ class ProgramGenerator {
     return {
       style,
       steps,
-      renewals: random.chance(0.75) ? 0 : random.chance(0.9) || !isLeaf ? random.int(1, 2) : random.int(18, 26),
+      renewals: random.chance(0.75)
+        ? 0
+        : random.chance(0.9) || !isLeaf || this.#count > 2
+          ? random.int(1, 2)
+          : random.int(18, 26),
       keepEvents: random.chance(0.6),
       fails: random.chance(0.12),
     };

@@ -20,7 +20,13 @@ export class ReplayCheck {
       registry.addOrchestrator(programName(index), interpret(program));
     });
     for (const name of ACTIVITIES) registry.addActivity(name, () => undefined);
-    this.#executor = new InProcessExecutor({ registry, settle: hop, cacheSize: 0, logger: silentLogger(), now: () => 0 });
+    this.#executor = new InProcessExecutor({
+      registry,
+      settle: hop,
+      cacheSize: 0,
+      logger: silentLogger(),
+      now: () => 0,
+    });
   }
 
   /**
@@ -76,7 +82,8 @@ function timeOf(moment: Parameters<typeof timestampToMs>[0] | undefined): number
 }
 
 function describeAsked({ id, orchestratorActionType: { case: kind, value } }: OrchestratorAction): string {
-  const named = (kindName: ActionIdentity["kind"], name: string): string => describeAction({ kind: kindName, id, name });
+  const named = (kindName: ActionIdentity["kind"], name: string): string =>
+    describeAction({ kind: kindName, id, name });
   switch (kind) {
     case "scheduleTask":
       return `${named("activity", value.name)} ${value.input} ${value.taskExecutionId} ${value.attempt}`;

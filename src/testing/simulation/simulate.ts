@@ -17,6 +17,8 @@ export interface RunResult {
   readonly steps: number;
   /** Numbers of the faults that happened. */
   readonly faults: readonly number[];
+  /** How each instance ended, in words, by id. */
+  readonly ends: readonly string[];
   /** What happened, in words; empty unless asked for. */
   readonly trace: readonly string[];
 }
@@ -30,13 +32,18 @@ export interface RunOptions {
 /** How many steps clients may take to do all their commands. */
 const MAX_STEPS = 20_000;
 
+/** How many operations may wait at once: more than all instances, clients and messages of a run can have on their way. */
+const MAX_BACKLOG = 3000;
+
 /** Runs a plan to its end, or to the first broken promise. The same plan always does the same. */
 export async function simulate(plan: Plan, options: RunOptions = {}): Promise<RunResult> {
   const trace = new Trace(options.trace === true);
-  const world: World = plan.shape === "tabs" ? new TabsWorld(plan, { hop, trace }) : new ObjectsWorld(plan, { hop, trace });
+  const world: World =
+    plan.shape === "tabs" ? new TabsWorld(plan, { hop, trace }) : new ObjectsWorld(plan, { hop, trace });
   const stopListening = reportStrays(world);
+  let ends: readonly string[] = [];
   try {
-    await run(world);
+    ends = await run(world);
   } catch (error) {
     world.report(error);
   } finally {
@@ -46,7 +53,7 @@ export async function simulate(plan: Plan, options: RunOptions = {}): Promise<Ru
   }
   const { violation, loop, faults } = world;
   if (violation !== undefined) trace.add(`!!!   ${violation.message}`);
-  return { violation, steps: loop.steps, faults: faults.happened, trace: trace.lines };
+  return { violation, steps: loop.steps, faults: faults.happened, ends, trace: trace.lines };
 }
 
 /**
@@ -62,7 +69,7 @@ function rest(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-async function run(world: World): Promise<void> {
+async function run(world: World): Promise<readonly string[]> {
   const { plan, loop } = world;
   const acknowledged = new Set<string>();
   const clients = plan.clients.map((commands, index) => new Client(`client ${index}`, world, commands, acknowledged));
@@ -73,14 +80,17 @@ async function run(world: World): Promise<void> {
   for (let steps = 0; steps < plan.faultySteps || clients.some(({ isDone }) => !isDone); steps++) {
     if (!(await loop.step(loop.nowMs + 3_600_000)) && clients.every(({ isDone }) => isDone)) break;
     await replays.check();
-    if (world.violation !== undefined) return;
+    if (world.violation !== undefined) return [];
+    if (loop.backlog > MAX_BACKLOG) throw new Violation("memory stays bounded", `${loop.backlog} operations wait`);
     if (steps < plan.faultySteps) world.chaos();
     else if (!world.faults.isCalm) calmDown(world);
     await hop();
-    if (steps > MAX_STEPS) throw new Violation("every call is answered", "the clients never got through their commands");
+    if (steps > MAX_STEPS)
+      throw new Violation("every call is answered", "the clients never got through their commands");
   }
-  await new EndGame(world, factsOf(plan, acknowledged)).play();
+  const ends = await new EndGame(world, factsOf(plan, acknowledged)).play();
   await replays.checkAll();
+  return ends;
 }
 
 /** Clients are still at work, but nothing new goes wrong: what was frozen thaws, what hung is restarted. */
@@ -146,12 +156,17 @@ function factsOf(plan: Plan, acknowledged: ReadonlySet<string>): Facts {
   const touching = (...kinds: readonly Command["do"][]) => commands.filter((command) => kinds.includes(command.do));
   const reaches = (command: Command, instanceId: string): boolean =>
     "instance" in command && (instanceId === command.instance || instanceId.startsWith(`${command.instance}:`));
-  const named = new Set(plan.programs.flatMap(({ steps }) => JSON.stringify(steps).match(/(?<="instanceId":")[^"]+/gu) ?? []));
+  const named = new Set(
+    plan.programs.flatMap(({ steps }) => JSON.stringify(steps).match(/(?<="instanceId":")[^"]+/gu) ?? []),
+  );
   return {
     isDisturbed: (instanceId) =>
-      touching("terminate", "purge", "restart", "rewind", "rerun").some((command) => reaches(command, instanceId) || named.has(instanceId)),
+      touching("terminate", "purge", "restart", "rewind", "rerun").some(
+        (command) => reaches(command, instanceId) || named.has(instanceId),
+      ),
     isTerminated: (instanceId) =>
-      touching("terminate").some((command) => reaches(command, instanceId) || named.has(instanceId)) || Array.from(instanceId).includes(":"),
+      touching("terminate").some((command) => reaches(command, instanceId) || named.has(instanceId)) ||
+      Array.from(instanceId).includes(":"),
     isCut: (instanceId) => commands.some((command) => command.do === "rerun" && command.newInstance === instanceId),
     wasAcknowledged: (payload) => acknowledged.has(payload),
   };

@@ -1,7 +1,7 @@
-import type { Ownership, Signals, Tenure } from "../../core/partition/ports.ts";
-import { StorageError } from "../../core/errors.ts";
 import { LocalRouter } from "../../backends/memory/router.ts";
+import { StorageError } from "../../core/errors.ts";
 import { LocalSignals } from "../../core/partition/local-signals.ts";
+import type { Ownership, Signals, Tenure } from "../../core/partition/ports.ts";
 import { Disk } from "./disk.ts";
 import { Host } from "./host.ts";
 import type { Plan } from "./plan.ts";
@@ -77,7 +77,9 @@ export class TabsWorld extends World {
       acquire: () =>
         new Promise((resolve, reject) => {
           if (this.faults.happens("ownership cannot be taken")) {
-            this.loop.post(host, "cannot ask for ownership", () => reject(new StorageError("the lock manager is gone")));
+            this.loop.post(host, "cannot ask for ownership", () =>
+              reject(new StorageError("the lock manager is gone")),
+            );
             return;
           }
           this.#claims.push({ host, resolve });
@@ -120,7 +122,8 @@ export class TabsWorld extends World {
       for (const [other, signals] of this.#signals) {
         if (other === host || this.faults.happens("signal is lost")) continue;
         this.loop.post(other, `hears that ${what}`, () => run(signals));
-        if (this.faults.happens("signal comes twice")) this.loop.post(other, `hears again that ${what}`, () => run(signals));
+        if (this.faults.happens("signal comes twice"))
+          this.loop.post(other, `hears again that ${what}`, () => run(signals));
       }
     };
     return {

@@ -7,6 +7,9 @@ import { Random } from "./random.ts";
 import type { Trace } from "./trace.ts";
 import { Violation } from "./violation.ts";
 
+/** How often, at each step, a process whose code is incomplete gets the rest of it. */
+const CODE_ARRIVES = 0.01;
+
 /** How a run is carried out; nothing of it changes what happens. */
 export interface WorldOptions {
   /** Lets every microtask run, and what those set off. */
@@ -55,7 +58,9 @@ export abstract class World {
   /** Notes a broken promise. */
   report(violation: unknown): void {
     this.violation ??=
-      violation instanceof Violation ? violation : new Violation("the engine does not break the simulation", String((violation as Error)?.stack ?? violation));
+      violation instanceof Violation
+        ? violation
+        : new Violation("the engine does not break the simulation", String((violation as Error)?.stack ?? violation));
   }
 
   /** Looks on at a disk. */
@@ -97,6 +102,7 @@ export abstract class World {
       if (instanceId !== undefined) this.diskOf(instanceId)?.damaged.add(instanceId);
       this.trace.add(`      '${instanceId}' is corrupted`);
     }
+    for (const host of this.hosts) if (host.isMissingCode && faults.random.chance(CODE_ARRIVES)) host.completeCode();
     this.ownChaos();
   }
 

@@ -38,6 +38,20 @@ test.each(["fails before", "fails after"] as const)(
   },
 );
 
+test("a commit that took effect, though its caller was told that it failed, is not committed over", async () => {
+  const { hub, store, disk, clock } = openTab({ registry: registry() });
+  await hub.worker.start();
+  await hub.client.scheduleNewOrchestration("two", undefined, { instanceId: "i" });
+  // Two in a row, so that the next try comes at a later time, whose traces would show.
+  store.fail("commit", "fails after");
+  store.fail("commit", "fails after");
+  await clock.rest();
+  const [first] = await disk.readSegments("i", 0, 1);
+  await clock.runUntil(hub.client.waitForOrchestrationCompletion("i"));
+  expect((await disk.readSegments("i", 0, 1))[0]).toEqual(first);
+  await hub.close();
+});
+
 test("members of a group commit that took effect are not committed again one by one", async () => {
   const { hub, store, clock, history } = openTab({ registry: registry() });
   await hub.worker.start();

@@ -1,5 +1,6 @@
 /** What the simulation found about whole families of instances, and about runs that begin in the middle. */
 import { expect, test } from "vitest";
+import { type Purger, purgeRecursively } from "../../../src/core/hub/purge.ts";
 import { TaskRegistry } from "../../../src/core/orchestration/registry.ts";
 import { timestampToMs } from "../../../src/core/protocol/timestamp.ts";
 import { VirtualClock } from "../../../src/testing/index.ts";
@@ -12,37 +13,50 @@ async function turnTimes(tab: Tab, instanceId: string): Promise<number[]> {
   );
 }
 
-const circle = (): TaskRegistry =>
-  new TaskRegistry().addOrchestrator("ring", async (ctx) => {
-    const child = ctx.callSubOrchestrator("ring", undefined, { instanceId: ctx.instanceId === "a" ? "b" : "a" });
-    await ctx.whenAny([child, ctx.waitForExternalEvent("go")]);
-    await ctx.waitForExternalEvent("go");
-  });
-
-test("a termination that goes round in a circle of children ends", async () => {
-  const tab = openTab({ registry: circle() });
+test("a termination of what has ended reaches its children once, so that in a circle of them it comes to an end", async () => {
+  const registry = new TaskRegistry()
+    .addOrchestrator("child", async (ctx) => ctx.waitForExternalEvent("never"))
+    .addOrchestrator("parent", async (ctx) => ctx.callSubOrchestrator("child", undefined, { instanceId: "child" }));
+  const tab = openTab({ registry });
   await tab.hub.worker.start();
-  await tab.hub.client.scheduleNewOrchestration("ring", undefined, { instanceId: "a" });
+  await tab.hub.client.scheduleNewOrchestration("parent", undefined, { instanceId: "parent" });
   await tab.clock.rest();
-  await tab.hub.client.terminateOrchestration("a", { recursive: true });
+  await tab.hub.client.terminateOrchestration("parent", { recursive: true });
   await tab.clock.rest();
-  const commits = tab.store.asked.get("commit");
-  await tab.clock.advance(60_000);
-  expect(tab.store.asked.get("commit")).toBe(commits);
-  for (const id of ["a", "b"]) {
-    expect((await tab.hub.client.fetchOrchestrationMetadata(id)).runtimeStatus).toBe("TERMINATED");
-  }
+  const commits = tab.store.asked.get("commit") ?? 0;
+  await tab.hub.client.terminateOrchestration("parent", { recursive: true });
+  await tab.clock.rest();
+  // The parent takes note of it; the child hears nothing.
+  expect(tab.store.asked.get("commit")).toBe(commits + 1);
+  expect((await tab.hub.client.fetchOrchestrationMetadata("child")).runtimeStatus).toBe("TERMINATED");
   await tab.hub.close();
 });
 
 test("a purge that goes round in a circle of children ends", async () => {
-  const tab = openTab({ registry: circle() });
+  const purged: string[] = [];
+  const purger: Purger = {
+    childrenOf: async (id) => (id === "a" ? ["b"] : ["a"]),
+    purgeOne: async (id) => void purged.push(id),
+  };
+  expect([await purgeRecursively(purger, "a", {}), purged]).toEqual([2, ["b", "a"]]);
+});
+
+test("a child whose id was taken is somebody else's: neither a termination nor a purge reaches it", async () => {
+  const registry = new TaskRegistry()
+    .addOrchestrator("other", async (ctx) => ctx.waitForExternalEvent("never"))
+    .addOrchestrator("parent", async (ctx) => {
+      await ctx.whenAllSettled([ctx.callSubOrchestrator("other", undefined, { instanceId: "other" })]);
+      await ctx.waitForExternalEvent("never");
+    });
+  const tab = openTab({ registry });
   await tab.hub.worker.start();
-  await tab.hub.client.scheduleNewOrchestration("ring", undefined, { instanceId: "a" });
+  await tab.hub.client.scheduleNewOrchestration("other", undefined, { instanceId: "other" });
+  await tab.hub.client.scheduleNewOrchestration("parent", undefined, { instanceId: "parent" });
   await tab.clock.rest();
-  await tab.hub.client.terminateOrchestration("a", { recursive: true });
+  await tab.hub.client.terminateOrchestration("parent", { recursive: true });
   await tab.clock.rest();
-  expect(await tab.hub.client.purgeOrchestrationState("a")).toBe(2);
+  await tab.hub.client.purgeOrchestrationState("parent", { force: true });
+  expect((await tab.hub.client.fetchOrchestrationMetadata("other")).runtimeStatus).toBe("RUNNING");
   await tab.hub.close();
 });
 

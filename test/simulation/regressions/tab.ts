@@ -37,12 +37,16 @@ export function openTab({ registry, maxDeaths = 5, ...options }: TabOptions): Ta
   const logger = silentLogger();
   const partition = new Partition(ports, { logger, maxPayloadBytes: 1_000_000, maxLiveInstances: 1000, maxDeaths });
   let ids = 0;
-  const hub = newInProcessHub(partition, { registry, logger }, {
-    settle: clock.settle,
-    now: () => ports.clock.now(),
-    newUuid: () => `00000000-0000-4000-8000-${String(++ids).padStart(12, "0")}`,
-    timers: clock,
-  });
+  const hub = newInProcessHub(
+    partition,
+    { registry, logger },
+    {
+      settle: clock.settle,
+      now: () => ports.clock.now(),
+      newUuid: () => `00000000-0000-4000-8000-${String(++ids).padStart(12, "0")}`,
+      timers: clock,
+    },
+  );
   const history = async (instanceId: string): Promise<string[]> =>
     (await partition.getInstanceHistory(instanceId)).flatMap(wordOf);
   return { hub, partition, store, disk, clock, history };

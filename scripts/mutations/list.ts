@@ -1,0 +1,219 @@
+/** One deliberate break of a rule, as a change of one text in one file. */
+export interface Mutation {
+  /** The rule of design.md, section 4. */
+  readonly rule: number;
+  /** What is broken, in words. */
+  readonly what: string;
+  readonly file: string;
+  /** The text to be replaced; it must be in the file once. */
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Every rule of the design, broken in one place or more. */
+export const mutations: readonly Mutation[] = [
+  {
+    rule: 1,
+    what: "activities begin before the commit that schedules them",
+    file: "src/core/partition/turns.ts",
+    from: "    const done = await context.commit(live, {\n      row,",
+    to: `    for (const event of state.pendingTasks) live.addTask(event.eventId, plan.segment, event);
+    this.#activities().dispatchAll(live);
+    const done = await context.commit(live, {\n      row,`,
+  },
+  {
+    rule: 1,
+    what: "an event is accepted before it is durable",
+    file: "src/core/partition/partition.ts",
+    from: "    const appended = await this.#context.append(instanceId, admitEvent(",
+    to: `    if (kind === "eventRaised") {
+      void this.#context.append(instanceId, admitEvent(instanceId, event, now, idempotencyKey)).catch(() => undefined);
+      return;
+    }
+    const appended = await this.#context.append(instanceId, admitEvent(`,
+  },
+  {
+    rule: 1,
+    what: "a result is acknowledged before it is durable",
+    file: "src/core/partition/activities.ts",
+    from: "      live.staged.push({ taskId: task.id, generation: task.generation, event, resolve, reject });",
+    to: `      live.staged.push({ taskId: task.id, generation: task.generation, event, resolve, reject });
+      resolve();`,
+  },
+  {
+    rule: 2,
+    what: "consumed events stay in the inbox of the store",
+    file: "src/core/partition/turns.ts",
+    from: "      consume: [...consumed],",
+    to: "      consume: [],",
+  },
+  {
+    rule: 2,
+    what: "messages are not part of the turn's commit",
+    file: "src/core/partition/turns.ts",
+    from: "      outboxAdd: routes.remote.map((envelope) => ({ seq: envelope.seq, bytes: marshalEnvelope(envelope) })),",
+    to: "",
+  },
+  {
+    rule: 2,
+    what: "when a group commit fails, all of its members do",
+    file: "src/core/partition/group-commit.ts",
+    from: "      else for (const member of batch) await this.#commit([member]);",
+    to: "      else for (const member of batch) member.reject(error);",
+  },
+  {
+    rule: 3,
+    what: "a turn is planned on the committed record itself",
+    file: "src/core/partition/turn-plan.ts",
+    from: "  const record = copyRecord(committed);",
+    to: "  const record = committed;",
+  },
+  {
+    rule: 3,
+    what: "after a commit of which nobody knows, the instance in memory is trusted",
+    file: "src/core/partition/partition-context.ts",
+    from: "    if (this.table.peek(instanceId) === live) this.table.forget(instanceId, error);",
+    to: "    if (isLost && this.table.peek(instanceId) === live) this.table.forget(instanceId, error);",
+  },
+  {
+    rule: 4,
+    what: "the store does not look at the epoch",
+    file: "src/backends/memory/store.ts",
+    from: "    else if (batch.epoch < this.#latestEpoch) {",
+    to: "    else if (batch.epoch < 0) {",
+  },
+  {
+    rule: 4,
+    what: "a write does not say on which revision it was planned",
+    file: "src/core/partition/record.ts",
+    from: "  return revision === 0 ?",
+    to: "  return revision >= 0 ?",
+  },
+  {
+    rule: 5,
+    what: "a second result of the same work has an effect",
+    file: "src/core/history/dedup.ts",
+    from: "    if (key.id < this.#nextId && !this.#pending.has(text)) return false;",
+    to: "",
+  },
+  {
+    rule: 5,
+    what: "a message that comes twice has an effect twice",
+    file: "src/core/partition/admission.ts",
+    from: '    if (receipt !== undefined && receipt.seq >= envelope.seq) return accepted(undefined, "");',
+    to: "",
+  },
+  {
+    rule: 5,
+    what: "idempotency keys are forgotten",
+    file: "src/core/partition/turn-plan.ts",
+    from: "    if (envelope.idempotencyKey !== undefined) record.eventKeys.push(envelope.idempotencyKey);",
+    to: "",
+  },
+  {
+    rule: 5,
+    what: "the acknowledgement of a delivery is believed before it has come",
+    file: "src/core/partition/deliveries.ts",
+    from: "        const outcomes = await this.#context.ports.router.deliver(",
+    to: `        void this.#acknowledge(live, batch, batch.map(() => ({ status: "accepted" }) as const)).catch(() => undefined);
+        const outcomes = await this.#context.ports.router.deliver(`,
+  },
+  {
+    rule: 6,
+    what: "a replay does not settle after each event",
+    file: "src/core/orchestration/live-orchestrator.ts",
+    from: "        // Only what moved code needs a hop: a replay of events that nobody awaits costs none.\n        if (this.#isMoving) await this.#rest(signal);",
+    to: "",
+  },
+  {
+    rule: 6,
+    what: "the cache of live orchestrators has no bound",
+    file: "src/core/orchestration/live-cache.ts",
+    from: "      if (this.#entries.size <= this.#size) return;",
+    to: "      if (this.#size > 0 || this.#entries.size === 0) return;",
+  },
+  {
+    rule: 6,
+    what: "the history is read in every turn",
+    file: "src/core/orchestration/in-process-executor.ts",
+    from: "    const live = fits ? cached.live : await this.#coldStart(turn);",
+    to: "    const live = fits && turn.oldEvents.length < 0 ? cached.live : await this.#coldStart(turn);",
+  },
+  {
+    rule: 7,
+    what: "a replay that diverges goes on",
+    file: "src/core/orchestration/live-orchestrator.ts",
+    from: "    if (error !== undefined) {\n      this.#ending = undefined;",
+    to: "    if (error !== undefined && turnEnd < 0) {\n      this.#ending = undefined;",
+  },
+  {
+    rule: 7,
+    what: "a foreign await hangs the run",
+    file: "src/core/orchestration/live-orchestrator.ts",
+    from: "this.#ending === undefined && !this.#scope.isWaiting) this.diverge(foreignAwait());",
+    to: "this.#ending === undefined && !this.#scope.isWaiting && this.#turn < 0) this.diverge(foreignAwait());",
+  },
+  {
+    rule: 8,
+    what: "deaths are not counted",
+    file: "src/core/partition/partition.ts",
+    from: "      record.deaths++;",
+    to: "",
+  },
+  {
+    rule: 8,
+    what: "a tight continue-as-new loop stays in one turn",
+    file: "src/core/hub/orchestration-worker.ts",
+    from: "      if (rounds >= MAX_CONTINUE_AS_NEW_PER_TURN) {",
+    to: "      if (rounds >= Number.MAX_SAFE_INTEGER) {",
+  },
+  {
+    rule: 8,
+    what: "a damaged target makes its sender's commit fail",
+    file: "src/core/partition/admission.ts",
+    from: "      return dropped((error as Error).message);",
+    to: "      throw error;",
+  },
+  {
+    rule: 8,
+    what: "an oversized payload is stored",
+    file: "src/core/limits.ts",
+    from: "  if (bytes > limit) throw new PayloadTooLargeError(what, bytes, limit);",
+    to: "  if (bytes < 0) throw new PayloadTooLargeError(what, bytes, limit);",
+  },
+  {
+    rule: 9,
+    what: "a name that no worker has fails the run",
+    file: "src/core/orchestration/in-process-executor.ts",
+    from: '    this.#unregistered = options.unregistered ?? "park";',
+    to: '    this.#unregistered = options.unregistered ?? "fail";',
+  },
+  {
+    rule: 9,
+    what: "turn time follows the clock back",
+    file: "src/core/hub/orchestration-worker.ts",
+    from: "    return Math.max((this.#options.now ?? Date.now)(), state.lastTurnTimeMs);",
+    to: "    return (this.#options.now ?? Date.now)();",
+  },
+  {
+    rule: 9,
+    what: "fields of a newer release are dropped",
+    file: "src/core/protocol/marshal.ts",
+    from: "    return fromBinary(schema, bytes, { recursionLimit: RECURSION_LIMIT });",
+    to: "    return fromBinary(schema, bytes, { recursionLimit: RECURSION_LIMIT, readUnknownFields: false });",
+  },
+  {
+    rule: 10,
+    what: "metadata does not tell of event waits",
+    file: "src/core/partition/turn-plan.ts",
+    from: "  if (state.eventWaits === undefined) return;",
+    to: "  if (state.eventWaits !== undefined) return;",
+  },
+  {
+    rule: 10,
+    what: "damaged bytes give an error without a type",
+    file: "src/core/protocol/marshal.ts",
+    from: "    throw new HistoryDecodeError(\n",
+    to: "    throw new RangeError(\n",
+  },
+];

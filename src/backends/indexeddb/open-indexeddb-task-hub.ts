@@ -1,0 +1,113 @@
+import { StorageUnavailableError } from "../../core/errors.ts";
+import type { Backend } from "../../core/hub/backend.ts";
+import { defaultLogger } from "../../core/hub/logger.ts";
+import type { TaskHubClient } from "../../core/hub/task-hub-client.ts";
+import type { TaskHubWorker } from "../../core/hub/task-hub-worker.ts";
+import { systemClock } from "../../core/partition/host.ts";
+import type { Partition } from "../../core/partition/partition.ts";
+import type { ExportOptions, InstanceFile } from "../../core/partition/transfer.ts";
+import { openMemoryTaskHub } from "../memory/open-memory-task-hub.ts";
+import { BrowserTaskHub, checkHubName } from "./browser-task-hub.ts";
+import type { WakeReason } from "./environment.ts";
+import { HubEvents } from "./hub-events.ts";
+import type { HubSurroundings, OpenTaskHubOptions } from "./hub-options.ts";
+import type { HubStatus } from "./hub-status.ts";
+import { sweepEnded } from "./retention.ts";
+
+/** A hub as an app sees it. */
+export interface TaskHub {
+  /** Starts orchestrations and speaks to them, whichever context runs them. */
+  readonly client: TaskHubClient;
+  readonly worker: TaskHubWorker;
+  readonly backend: Backend;
+  /** How the hub is now. */
+  readonly status: HubStatus;
+  /** Tells of storage, tabs and sleep. */
+  readonly events: HubEvents;
+  /** Looks at what is due, for a reason of the app's own. */
+  wake(reason: WakeReason): void;
+  /**
+   * A whole instance as one file, to be kept, sent with a bug report, or moved to another hub.
+   *
+   * @throws {@link InstanceNotFoundError}, {@link UnsupportedError} for a move of an instance that others wait for.
+   */
+  exportInstance(instanceId: string, options?: ExportOptions): Promise<InstanceFile>;
+  /** Stores an exported instance; a run goes on here. @throws {@link InstanceExistsError}, {@link InvalidArgumentError}. */
+  importInstance(file: InstanceFile): Promise<string>;
+  /** Purges ended instances past their retention now, rather than at the next sweep. Returns how many. */
+  sweep(): Promise<number>;
+  /** Leaves the hub. What is in work goes on in another tab, or at the next visit. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a hub over IndexedDB: creates it where there is none, takes part in the election of the context that runs it, and
+ * gives a client that works whoever won. Resolves when the database is open; it does not wait to be elected.
+ *
+ * It runs while a tab of the site is open, and goes on at the next visit. Works in pages, dedicated workers, shared workers
+ * and service workers.
+ *
+ * @throws {@link InvalidArgumentError} for a name that is none; {@link StorageBlockedError}, {@link StorageNewerSchemaError},
+ *   {@link StorageQuotaAtOpenError} or {@link StorageError} when the database cannot be opened; with `fallback: "fail"` also
+ *   {@link StorageUnavailableError}.
+ *
+ * @example
+ * const hub = await openTaskHub({ name: "shop", registry: new TaskRegistry().add(checkout, charge) });
+ * hub.events.on("blocked", ({ error }) => showBanner(error.message));
+ * const id = await hub.client.scheduleNewOrchestration(checkout, order);
+ */
+export async function openTaskHub(options: OpenTaskHubOptions, surroundings: HubSurroundings = {}): Promise<TaskHub> {
+  checkHubName(options.name);
+  const hub = new BrowserTaskHub(options, surroundings);
+  try {
+    await hub.open();
+    return hub;
+  } catch (error) {
+    await hub.close();
+    if (!(error instanceof StorageUnavailableError) || options.fallback === "fail") throw error;
+    return openInMemory(options, surroundings, error);
+  }
+}
+
+async function openInMemory(
+  options: OpenTaskHubOptions,
+  { clock, timers, ids, settle }: HubSurroundings,
+  error: StorageUnavailableError,
+): Promise<TaskHub> {
+  const hub = await openMemoryTaskHub(options, {
+    ...(clock === undefined ? {} : { clock }),
+    ...(timers === undefined ? {} : { timers }),
+    ...(ids === undefined ? {} : { ids }),
+    ...(settle === undefined ? {} : { settle }),
+  });
+  const { backend } = hub;
+  const events = new HubEvents(options.logger ?? defaultLogger("warn"));
+  events.emit({ type: "not-durable", error });
+  let isClosed = false;
+  return {
+    client: hub.client,
+    worker: hub.worker,
+    backend: hub.backend,
+    events,
+    get status(): HubStatus {
+      return {
+        role: isClosed ? "closed" : "runner",
+        durable: false,
+        runner: undefined,
+        epoch: 1,
+        reopened: 0,
+        suspensions: 0,
+        full: false,
+        lastError: { at: new Date(), error },
+      };
+    },
+    wake: () => undefined,
+    sweep: () => sweepEnded(backend as Partition, options.retention ?? {}, (clock ?? systemClock).now()),
+    exportInstance: (instanceId, how) => (backend as Partition).exportInstance(instanceId, how),
+    importInstance: (file) => (backend as Partition).importInstance(file),
+    async close(): Promise<void> {
+      isClosed = true;
+      await hub.close();
+    },
+  };
+}

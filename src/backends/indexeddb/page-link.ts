@@ -1,0 +1,57 @@
+import type { WakeReason } from "./environment.ts";
+
+/** What a page sends to the worker that hosts the engine, to be connected. A port comes with it. */
+export interface ConnectMessage {
+  /** Tells it from the app's own messages. */
+  readonly perdura: "connect";
+  readonly hub: string;
+  readonly pageId: string;
+  /** Activities that only this page can run. */
+  readonly activities: readonly string[];
+  readonly visible: boolean;
+}
+
+/** From the page, over the port. */
+export type FromPage =
+  | { readonly type: "wake"; readonly reason: WakeReason; readonly visible: boolean }
+  | { readonly type: "hidden" }
+  | { readonly type: "result"; readonly call: number; readonly value: unknown }
+  | { readonly type: "failure"; readonly call: number; readonly failure: CallFailure };
+
+/** From the worker, over the port. */
+export type FromWorker =
+  | {
+      readonly type: "call";
+      readonly call: number;
+      readonly name: string;
+      readonly context: CallContext;
+      readonly input: unknown;
+    }
+  | { readonly type: "abort"; readonly call: number };
+
+/** What an activity in a page is told of its attempt. */
+export interface CallContext {
+  readonly instanceId: string;
+  readonly name: string;
+  readonly taskId: number;
+  readonly taskExecutionId: string;
+  readonly attempt: number;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/** An error on its way over the port. */
+export interface CallFailure {
+  readonly name: string;
+  readonly message: string;
+  readonly isNonRetriable: boolean;
+}
+
+/** A page holds this lock for life, so that a worker learns of its end. */
+export function pageLock(pageId: string): string {
+  return `perdura-page:${pageId}`;
+}
+
+/** Whether a worker was sent a page's wish to be connected. */
+export function isConnectMessage(data: unknown): data is ConnectMessage {
+  return (data as ConnectMessage | undefined)?.perdura === "connect";
+}

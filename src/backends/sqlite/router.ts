@@ -1,0 +1,2 @@
+/** Everything lives in the one partition. */
+export { LocalRouter } from "../memory/router.ts";

@@ -1,0 +1,103 @@
+#!/usr/bin/env node
+/** The command `perdura`. */
+import { parseArgs } from "node:util";
+import { defaultLogger, type LogLevel } from "../../core/hub/logger.ts";
+import type { DialectChoice } from "../server/dialect-switch.ts";
+
+const USAGE = `Usage: perdura serve [options]
+
+Serves a task hub to workers and clients of the Durable Task protocol: native gRPC (h2c), gRPC-Web and Connect.
+
+  --listen <host:port>   where to listen; default 127.0.0.1:4001
+  --dialect <name>       dapr, microsoft or auto (default): the dialect of requests that do not tell
+  --data <folder>        keep the hub on disk, in that folder; default: in memory
+  --log <level>          debug, info, warn (default), error or silent`;
+
+/** A mistake on the command line. */
+class UsageError extends Error {}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  const isUsage =
+    error instanceof UsageError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") === true;
+  console.error(error instanceof Error ? error.message : String(error));
+  if (isUsage) console.error(`\n${USAGE}`);
+  process.exitCode = isUsage ? 2 : 1;
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const [command, ...rest] = args;
+  if (command === "--help" || command === "-h") {
+    console.log(USAGE);
+    return;
+  }
+  if (command !== "serve")
+    throw new UsageError(command === undefined ? "name a command" : `there is no command '${command}'`);
+  const { values } = parseArgs({
+    args: rest,
+    options: {
+      listen: { type: "string", default: "127.0.0.1:4001" },
+      dialect: { type: "string", default: "auto" },
+      data: { type: "string" },
+      log: { type: "string", default: "warn" },
+    },
+  });
+  const { dialect, data, log } = values;
+  if (!isOneOf(dialect, ["dapr", "microsoft", "auto"])) throw new UsageError(`--dialect is '${dialect}'`);
+  if (!isOneOf(log, ["debug", "info", "warn", "error", "silent"])) throw new UsageError(`--log is '${log}'`);
+  const { serve } = await load();
+  const hub = await serve({
+    ...listenOf(values.listen),
+    dialect: dialect as DialectChoice,
+    logger: defaultLogger(log as LogLevel),
+    ...(data === undefined ? {} : { data }),
+  });
+  const kept = data === undefined ? "in memory" : `in ${data}`;
+  console.log(`perdura serves a task hub on ${hub.host}:${hub.port} (dialect ${dialect}, ${kept})`);
+  stopOnSignals(() => hub.close());
+}
+
+/** The part that needs an optional peer dependency. */
+async function load(): Promise<typeof import("./serve.ts")> {
+  try {
+    return await import("./serve.ts");
+  } catch (error) {
+    if ((error as { code?: string }).code !== "ERR_MODULE_NOT_FOUND") throw error;
+    throw new Error("perdura serve needs @connectrpc/connect-node: npm install @connectrpc/connect-node", {
+      cause: error,
+    });
+  }
+}
+
+function isOneOf(value: string, known: readonly string[]): boolean {
+  return known.includes(value);
+}
+
+function listenOf(listen: string): { host: string; port: number } {
+  const colon = listen.lastIndexOf(":");
+  const host = listen.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
+  const port = Number(listen.slice(colon + 1));
+  if (colon < 1 || !Number.isInteger(port) || port < 0 || port > 65_535 || listen.endsWith(":")) {
+    throw new UsageError(`--listen is '${listen}': give host:port, as in 127.0.0.1:4001`);
+  }
+  return { host, port };
+}
+
+/** The first signal stops cleanly; a second one, or a stop that hangs, ends the process. */
+function stopOnSignals(close: () => Promise<void>): void {
+  let isStopping = false;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (isStopping) process.exit(1);
+      isStopping = true;
+      close().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          console.error("perdura could not stop cleanly:", error);
+          process.exit(1);
+        },
+      );
+    });
+  }
+}

@@ -1,0 +1,175 @@
+import type { CDPSession, Page } from "playwright";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { browserPath, browsers } from "../../../scripts/browsers.ts";
+import { DrivenBrowser, eventually } from "../driver/browser.ts";
+import { expectEachOnce } from "../driver/histories.ts";
+import { type Site, serveSite } from "../driver/site.ts";
+
+let site: Site;
+beforeAll(async () => {
+  site = await serveSite();
+});
+afterAll(() => site.close());
+
+const roleOf = (page: Page): Promise<string> => page.evaluate(() => window.app.hub.status.role);
+const heard = (page: Page, type: string): Promise<string[]> =>
+  page.evaluate((wanted) => window.app.seen.filter((event) => event.type === wanted).map(({ detail }) => detail), type);
+const hasChromium = browsers().some(({ name }) => name === "chromium") && browserPath("chromium") !== undefined;
+
+describe.skipIf(!hasChromium)("trouble in chromium", () => {
+  let browser: DrivenBrowser;
+  beforeAll(async () => {
+    browser = await DrivenBrowser.launch("chromium", { without: ["--disable-back-forward-cache"] });
+  });
+  afterAll(async () => {
+    await browser.close();
+    browser.forget();
+  });
+
+  const session = (page: Page): Promise<CDPSession> => browser.context.newCDPSession(page);
+
+  it("a frozen runner's right is taken; thawed it is a follower, and has written nothing", async () => {
+    const first = await browser.tab(site.url);
+    await first.evaluate(() => window.app.open("frozen", { silence: 1000 }));
+    await eventually(
+      () => roleOf(first),
+      (role) => role === "runner",
+    );
+    await first.evaluate(() => window.app.start("counter", { steps: 200, ms: 10 }, "z"));
+    const second = await browser.tab(site.url);
+    await second.evaluate(() => window.app.open("frozen", { silence: 1000 }));
+    const cdp = await session(first);
+    await cdp.send("Page.setWebLifecycleState", { state: "frozen" });
+    const frozenMs = Date.now();
+    await eventually(
+      () => roleOf(second),
+      (role) => role === "runner",
+      30_000,
+    );
+    console.log(`a frozen runner was replaced after ${Date.now() - frozenMs} ms (silence 1000)`);
+    await cdp.send("Page.setWebLifecycleState", { state: "active" });
+    expect(await second.evaluate(() => window.app.wait("z"))).toEqual({ status: "COMPLETED", output: 200 });
+    expect(await heard(second, "stolen")).toHaveLength(1);
+    await eventually(
+      () => roleOf(first),
+      (role) => role === "follower",
+    );
+    expect(await roleOf(second)).toBe("runner");
+    expectEachOnce(await second.evaluate(() => window.app.history("z")));
+    await first.evaluate(() => window.app.start("counter", { steps: 3, ms: 1 }, "y"));
+    expect(await first.evaluate(() => window.app.wait("y"))).toEqual({ status: "COMPLETED", output: 3 });
+    for (const page of [first, second]) await page.close();
+  });
+
+  it("quota in a transaction: ended history goes first, then new starts are refused, and what runs is not dropped", async () => {
+    const page = await browser.tab(site.url);
+    const cdp = await session(page);
+    // Before the database is opened: the browser remembers for a while how much room there was.
+    await cdp.send("Storage.overrideQuotaForOrigin", { origin: site.url, quotaSize: 6_000_000 });
+    await page.evaluate(() => window.app.open("quota", { retention: { count: 0 } }));
+    await page.evaluate(() => window.app.start("listener", undefined, "running"));
+    for (let n = 0; n < 4; n++) {
+      await page.evaluate(async (id) => {
+        await window.app.start("echo", window.app.bulky(200), id);
+        await window.app.wait(id);
+      }, `old-${n}`);
+    }
+    let code = "";
+    for (let n = 0; n < 40 && code === ""; n++) {
+      const result = await page.evaluate(
+        (id) => window.app.attempt(() => window.app.start("listener", window.app.bulky(300), id)),
+        `new-${n}`,
+      );
+      if (!result.ok) code = result.code;
+    }
+    expect(code).toBe("storage_quota");
+    expect((await heard(page, "quota")).length).toBeGreaterThan(0);
+    expect(await page.evaluate(() => window.app.hub.status.full)).toBe(true);
+    const left = await page.evaluate(
+      async () => (await window.app.hub.client.listInstanceIds({ pageSize: 1000 })).instanceIds,
+    );
+    expect(left.filter((id) => id.startsWith("old"))).toEqual([]);
+    expect(left).toContain("running");
+    await cdp.send("Storage.overrideQuotaForOrigin", { origin: site.url });
+    await page.evaluate(() => window.app.raise("running", "word", "still here", "k"));
+    expect(await page.evaluate(() => window.app.wait("running"))).toEqual({
+      status: "COMPLETED",
+      output: "still here",
+    });
+    await page.close();
+  });
+
+  it("cleared site data under an open hub is reported as lost, and the hub serves again", async () => {
+    const page = await browser.tab(site.url);
+    await page.evaluate(() => window.app.open("cleared"));
+    await page.evaluate(() => window.app.start("listener", undefined, "gone"));
+    const cdp = await session(page);
+    await cdp.send("Storage.clearDataForOrigin", { origin: site.url, storageTypes: "indexeddb" });
+    await eventually(
+      () => heard(page, "lost"),
+      (lost) => lost.includes("storage_lost"),
+    );
+    const asked = await page.evaluate(() => window.app.attempt(() => window.app.metadata("gone")));
+    expect(asked).toMatchObject({ ok: false, code: "instance_not_found" });
+    await page.evaluate(() => window.app.start("counter", { steps: 3, ms: 0 }, "new"));
+    expect(await page.evaluate(() => window.app.wait("new"))).toEqual({ status: "COMPLETED", output: 3 });
+    await page.close();
+  });
+
+  it("a page in the back/forward cache gives up the right, and takes part again when it comes back", async () => {
+    const page = await browser.tab(site.url);
+    await page.evaluate(() => window.app.open("bfcache"));
+    await eventually(
+      () => roleOf(page),
+      (role) => role === "runner",
+    );
+    await page.evaluate(() => window.app.start("counter", { steps: 100, ms: 20 }, "b"));
+    const other = await browser.tab(site.url);
+    await other.evaluate(() => window.app.open("bfcache"));
+    await page.goto(`${site.url}blank`);
+    await eventually(
+      () => roleOf(other),
+      (role) => role === "runner",
+    );
+    expect(await other.evaluate(() => window.app.wait("b"))).toEqual({ status: "COMPLETED", output: 100 });
+    await page.goBack({ waitUntil: "commit" });
+    await eventually(
+      () => page.evaluate(() => window.app.returns),
+      (returns) => returns === 1,
+    );
+    expect(await roleOf(page)).toBe("follower");
+    expect(await page.evaluate(() => window.app.hub.status.suspensions)).toBe(1);
+    await page.evaluate(() => window.app.start("counter", { steps: 2, ms: 1 }, "c"));
+    expect(await page.evaluate(() => window.app.wait("c"))).toEqual({ status: "COMPLETED", output: 2 });
+    await other.close();
+    await eventually(
+      () => roleOf(page),
+      (role) => role === "runner",
+    );
+    await page.close();
+  });
+
+  it("a hung runner is replaced too", async () => {
+    const first = await browser.tab(site.url);
+    await first.evaluate(() => window.app.open("hung", { silence: 1000 }));
+    await eventually(
+      () => roleOf(first),
+      (role) => role === "runner",
+    );
+    await first.evaluate(() => window.app.start("sleeper", 2000, "s"));
+    const second = await browser.tab(site.url);
+    await second.evaluate(() => window.app.open("hung", { silence: 1000 }));
+    const hung = first.evaluate(() => {
+      const endMs = Date.now() + 14_000;
+      while (Date.now() < endMs);
+    });
+    expect(await second.evaluate(() => window.app.wait("s"))).toEqual({ status: "COMPLETED", output: "rested" });
+    expect(await roleOf(second)).toBe("runner");
+    await hung;
+    await eventually(
+      () => roleOf(first),
+      (role) => role === "follower",
+    );
+    for (const page of [first, second]) await page.close();
+  });
+});

@@ -1,0 +1,54 @@
+import { createServer, type Server } from "node:http";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+/** The pages that driven browsers load, served on this machine only. The port is part of the origin: it stays. */
+export interface Site {
+  /** With a slash at its end. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+const APP = fileURLToPath(new URL("../app/", import.meta.url));
+
+/** Entry file to the path that it is served under. */
+const ENTRIES: Readonly<Record<string, string>> = { "/page.js": "page.ts", "/worker.js": "worker.ts" };
+
+async function bundle(file: string): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [APP + file],
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    sourcemap: "inline",
+    write: false,
+    logLevel: "silent",
+  });
+  return outputFiles[0]?.text ?? "";
+}
+
+const PAGE =
+  '<!doctype html><meta charset="utf-8"><title>Perdura</title><script type="module" src="/page.js"></script>';
+
+/** Serves the driven pages on a free port. */
+export async function serveSite(): Promise<Site> {
+  const scripts = new Map<string, string>();
+  for (const [path, file] of Object.entries(ENTRIES)) scripts.set(path, await bundle(file));
+  const server: Server = createServer((request, response) => {
+    const path = new URL(request.url ?? "/", "http://127.0.0.1").pathname;
+    const script = scripts.get(path);
+    response.setHeader("content-type", script === undefined ? "text/html" : "text/javascript");
+    response.end(script ?? (path === "/blank" ? "<!doctype html><title>blank</title>" : PAGE));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}

@@ -1,0 +1,264 @@
+import { describe, expect, it } from "vitest";
+import { databaseName, MIGRATIONS } from "../../../src/backends/indexeddb/index.ts";
+import { codeOf, count, heard, newHubName, openHub, run, sleep, until, wait } from "./hubs.ts";
+import { deleteDatabase } from "./setup.ts";
+
+function rawOpen(hub: string, version?: number): Promise<IDBDatabase> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(databaseName(hub), version);
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+/** One more version, as a later release would bring it. */
+const NEXT = [
+  ...MIGRATIONS,
+  (database: { createObjectStore(name: never): unknown }) => database.createObjectStore("later" as never),
+];
+
+describe("schema", () => {
+  it("a newer schema on disk is a typed error, and nothing is touched", async () => {
+    const name = newHubName();
+    const newer = await openHub({ name }, { migrations: NEXT });
+    await run(newer, 1);
+    await newer.close();
+    expect(await codeOf(openHub({ name }))).toBe("storage_newer_schema");
+    const again = await openHub({ name }, { migrations: NEXT });
+    expect((await again.client.listInstanceIds()).instanceIds).toHaveLength(1);
+  });
+
+  it("an upgrade makes the old hub close with a typed event, and finds its instances", async () => {
+    const name = newHubName();
+    const old = await openHub({ name });
+    const closed = heard(old, "closed");
+    const id = await old.client.scheduleNewOrchestration(wait);
+    await old.client.waitForOrchestrationStart(id);
+    const newer = await openHub({ name }, { migrations: NEXT });
+    await until(() => closed.length > 0);
+    expect(closed[0]?.error.code).toBe("storage_newer_schema");
+    expect(old.status.role).toBe("closed");
+    expect(await codeOf(old.client.fetchOrchestrationMetadata(id))).toBe("storage_newer_schema");
+    await newer.client.raiseEvent(id, "go", "on");
+    const done = await newer.client.waitForOrchestrationCompletion(id, { timeout: "10s" });
+    expect(newer.client.outputOf(done)).toBe("on");
+  });
+
+  it("a blocked upgrade is an event at once and a typed error in time, never a pending promise", async () => {
+    const name = newHubName();
+    await (await openHub({ name })).close();
+    const rude = await rawOpen(name);
+    const beganMs = Date.now();
+    expect(await codeOf(openHub({ name, openTimeout: 400 }, { migrations: NEXT }))).toBe("storage_blocked");
+    expect(Date.now() - beganMs).toBeLessThan(3000);
+    rude.close();
+  });
+
+  it("a blocked upgrade goes on when the other tab gives way", async () => {
+    const name = newHubName();
+    await (await openHub({ name })).close();
+    const rude = await rawOpen(name);
+    setTimeout(() => rude.close(), 300);
+    const hub = await openHub({ name }, { migrations: NEXT });
+    expect(heard(hub, "blocked")[0]?.error.code).toBe("storage_blocked");
+    expect(await run(hub, 2)).toBe(2);
+  });
+});
+
+describe("lost storage", () => {
+  it("a database that is gone at the next visit is reported, and a new hub works", async () => {
+    const name = newHubName();
+    const hub = await openHub({ name });
+    await run(hub, 1);
+    await hub.close();
+    await new Promise((resolve) => {
+      indexedDB.deleteDatabase(databaseName(name)).onsuccess = resolve;
+    });
+    const again = await openHub({ name });
+    expect(heard(again, "lost")[0]?.error.code).toBe("storage_lost");
+    expect(await run(again, 2)).toBe(2);
+    await again.close();
+    expect(heard(await openHub({ name }), "lost")).toHaveLength(0);
+  });
+
+  it("a database that is deleted under an open hub closes it with a typed error", async () => {
+    const name = newHubName();
+    const hub = await openHub({ name });
+    const closed = heard(hub, "closed");
+    await deleteDatabase(name);
+    await until(() => closed.length > 0);
+    expect(closed[0]?.error.code).toBe("storage_lost");
+    expect(await codeOf(hub.client.listInstanceIds())).toBe("storage_lost");
+  });
+});
+
+describe("no storage", () => {
+  it("without IndexedDB memory serves, and says that it does not last", async () => {
+    const name = newHubName();
+    const descriptor = Object.getOwnPropertyDescriptor(globalThis, "indexedDB");
+    Object.defineProperty(globalThis, "indexedDB", { value: undefined, configurable: true });
+    try {
+      const hub = await openHub({ name });
+      expect(hub.status.durable).toBe(false);
+      expect(heard(hub, "not-durable")[0]?.error.code).toBe("storage_unavailable");
+      expect(await run(hub, 3)).toBe(3);
+      expect(await codeOf(openHub({ name, fallback: "fail" }))).toBe("storage_unavailable");
+    } finally {
+      if (descriptor === undefined) Reflect.deleteProperty(globalThis, "indexedDB");
+      else Object.defineProperty(globalThis, "indexedDB", descriptor);
+    }
+  });
+});
+
+describe("healing", () => {
+  it("a connection that breaks under the hub is opened anew, counted, and nothing is lost", async () => {
+    const name = newHubName();
+    const handles: IDBDatabase[] = [];
+    const original = IDBFactory.prototype.open;
+    IDBFactory.prototype.open = function open(...args): IDBOpenDBRequest {
+      const request = original.apply(this, args);
+      request.addEventListener("success", () => handles.push(request.result));
+      return request;
+    };
+    try {
+      const hub = await openHub({ name });
+      const healed = heard(hub, "healed");
+      const id = await hub.client.scheduleNewOrchestration(count, 300);
+      for (let n = 0; n < 3; n++) {
+        await sleep(60);
+        // What Safari does to a tab in the background: the handle is there, and every use of it fails.
+        handles.at(-1)?.close();
+      }
+      const done = await hub.client.waitForOrchestrationCompletion(id, { timeout: "30s" });
+      expect(hub.client.outputOf(done)).toBe(300);
+      expect(healed.length).toBeGreaterThan(0);
+      expect(hub.status.reopened).toBe(healed.length);
+    } finally {
+      IDBFactory.prototype.open = original;
+    }
+  });
+
+  it("it gives up after three tries, with a typed error that keeps its cause", async () => {
+    const name = newHubName();
+    const hub = await openHub({ name, run: false });
+    const original = IDBDatabase.prototype.transaction;
+    let tries = 0;
+    IDBDatabase.prototype.transaction = () => {
+      tries++;
+      throw new DOMException(
+        "Connection to Indexed Database server lost. Refresh the page to try again",
+        "UnknownError",
+      );
+    };
+    try {
+      let error: { code?: string; cause?: unknown } = {};
+      await hub.client.listInstanceIds().catch((caught: typeof error) => {
+        error = caught;
+      });
+      expect(error.code).toBe("storage");
+      expect(error.cause).toBeInstanceOf(DOMException);
+      // Each reopening also reads the database's name tag, which fails the same way.
+      expect(tries).toBeLessThanOrEqual(20);
+    } finally {
+      IDBDatabase.prototype.transaction = original;
+    }
+    expect((await hub.client.listInstanceIds()).instanceIds).toEqual([]);
+  });
+
+  it("a commit that is aborted after its requests succeeded is not acknowledged, and is made again", async () => {
+    const name = newHubName();
+    const hub = await openHub({ name });
+    await run(hub, 1);
+    const original = IDBTransaction.prototype.commit;
+    let aborts = 0;
+    IDBTransaction.prototype.commit = function commit(this: IDBTransaction): void {
+      if (this.mode === "readwrite" && aborts < 2) {
+        aborts++;
+        this.abort();
+        return;
+      }
+      original.call(this);
+    };
+    try {
+      expect(await run(hub, 5)).toBe(5);
+      expect(aborts).toBe(2);
+    } finally {
+      IDBTransaction.prototype.commit = original;
+    }
+  });
+});
+
+describe("what is stored", () => {
+  it("in steady state a sequential step is one readwrite transaction and one history record", async () => {
+    const name = newHubName();
+    const hub = await openHub({ name });
+    await run(hub, 2);
+    const original = IDBDatabase.prototype.transaction;
+    let writes = 0;
+    IDBDatabase.prototype.transaction = function transaction(...args): IDBTransaction {
+      if (args[1] === "readwrite") writes++;
+      return original.apply(this, args);
+    };
+    try {
+      const id = await hub.client.scheduleNewOrchestration(count, 50);
+      await hub.client.waitForOrchestrationCompletion(id);
+      // The start, its first turn, and one for each step.
+      expect(writes).toBeLessThanOrEqual(52);
+      await hub.close();
+      const database = await rawOpen(name);
+      const segments = await new Promise<Uint8Array[]>((resolve) => {
+        const request = database
+          .transaction("history")
+          .objectStore("history")
+          .getAll(IDBKeyRange.bound([id], [id, []]));
+        request.onsuccess = () => resolve(request.result);
+      });
+      expect(segments).toHaveLength(51);
+      // A view would have been stored with all of its buffer.
+      for (const segment of segments) expect(segment.byteLength).toBe(segment.buffer.byteLength);
+      expect(Math.max(...segments.map(({ byteLength }) => byteLength))).toBeLessThan(1000);
+      database.close();
+    } finally {
+      IDBDatabase.prototype.transaction = original;
+    }
+  });
+
+  it("durability is strict for what was accepted and relaxed for turns, unless asked otherwise", async () => {
+    const seen: string[] = [];
+    const original = IDBDatabase.prototype.transaction;
+    IDBDatabase.prototype.transaction = function transaction(...args): IDBTransaction {
+      if (args[1] === "readwrite" && !(args[0] as string[]).every((store) => store === "meta"))
+        seen.push(args[2]?.durability ?? "");
+      return original.apply(this, args);
+    };
+    try {
+      const hub = await openHub({ name: newHubName() });
+      await until(() => hub.status.role === "runner");
+      seen.length = 0;
+      await run(hub, 3);
+      expect(seen).toEqual(["strict", "relaxed", "relaxed", "relaxed", "relaxed"]);
+      const careful = await openHub({ name: newHubName(), durability: { accept: "relaxed", activities: "strict" } });
+      await until(() => careful.status.role === "runner");
+      seen.length = 0;
+      await run(careful, 3);
+      expect(seen).toEqual(["relaxed", "strict", "strict", "strict", "relaxed"]);
+    } finally {
+      IDBDatabase.prototype.transaction = original;
+    }
+  });
+
+  it("ended instances past their retention are purged, others are not", async () => {
+    const name = newHubName();
+    const hub = await openHub({ name, retention: { count: 2 } });
+    const waiting = await hub.client.scheduleNewOrchestration(wait);
+    for (let n = 0; n < 4; n++) await run(hub, 1);
+    await hub.sweep();
+    const { instanceIds } = await hub.client.listInstanceIds();
+    expect(instanceIds).toHaveLength(3);
+    expect(instanceIds).toContain(waiting);
+    await hub.close();
+    const strict = await openHub({ name, retention: { age: 0 } });
+    await strict.sweep();
+    expect((await strict.client.listInstanceIds()).instanceIds).toEqual([waiting]);
+  });
+});

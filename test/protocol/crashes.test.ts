@@ -1,0 +1,105 @@
+/** Processes that are killed, not asked: the worker in mid-activity, the server in mid-run. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { afterEach, describe, expect, it } from "vitest";
+import { createConnectTaskHubClient } from "../../src/connect/index.ts";
+import type { TaskHubClient } from "../../src/core/hub/task-hub-client.ts";
+import { type ServeProcess, startScript, startServe } from "./support/serve-process.ts";
+
+const cleanup: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const undo of cleanup.splice(0).reverse()) await undo();
+});
+
+async function served(...args: string[]): Promise<ServeProcess> {
+  const server = await startServe("--dialect", "microsoft", ...args);
+  cleanup.push(() => server.end("SIGKILL").catch(() => undefined));
+  return server;
+}
+
+function clientOf(address: string): TaskHubClient {
+  return createConnectTaskHubClient(createGrpcTransport({ baseUrl: `http://${address}` }));
+}
+
+async function worker(address: string, seconds: number): Promise<{ kill(): Promise<void>; lines(): string[] }> {
+  const script = await startScript("microsoft-worker.ts", address, String(seconds));
+  cleanup.push(() => script.kill());
+  return script;
+}
+
+describe("perdura serve", () => {
+  it("gives an activity to another worker when its worker is killed", { timeout: 40_000 }, async () => {
+    const server = await served("--listen", "127.0.0.1:0");
+    const client = clientOf(server.address);
+    const first = await worker(server.address, 60);
+    const id = await client.scheduleNewOrchestration("slowly", ["a"]);
+    await expect.poll(() => first.lines(), { timeout: 10_000 }).toContain("begins a");
+    await first.kill();
+    const second = await worker(server.address, 0);
+    const metadata = await client.waitForOrchestrationCompletion(id, { timeout: "20s" });
+    expect(metadata.output).toBe("1");
+    expect(second.lines()).toContain("ends a");
+  });
+
+  it("goes on where it was when it is killed and comes back, with a worker that reconnects", {
+    timeout: 60_000,
+  }, async () => {
+    const data = mkdtempSync(join(tmpdir(), "perdura-serve-"));
+    cleanup.push(() => rmSync(data, { recursive: true, force: true }));
+    const server = await served("--listen", "127.0.0.1:0", "--data", data);
+    const run = await worker(server.address, 0.3);
+    const client = clientOf(server.address);
+    const names = ["a", "b", "c", "d", "e", "f"];
+    const id = await client.scheduleNewOrchestration("slowly", names);
+    await expect.poll(() => run.lines(), { timeout: 10_000 }).toContain("ends b");
+    expect(await server.end("SIGKILL")).toBe("SIGKILL");
+    const again = await served("--listen", server.address, "--data", data);
+    expect(again.address).toBe(server.address);
+    const metadata = await clientOf(again.address).waitForOrchestrationCompletion(id, { timeout: "40s" });
+    expect(metadata.output).toBe(String(names.length));
+    // What had answered before the kill was not run again.
+    expect(run.lines().filter((line) => line === "begins a")).toHaveLength(1);
+  });
+
+  it("keeps a folder to one process", async () => {
+    const data = mkdtempSync(join(tmpdir(), "perdura-serve-"));
+    cleanup.push(() => rmSync(data, { recursive: true, force: true }));
+    await served("--listen", "127.0.0.1:0", "--data", data);
+    await expect(startServe("--listen", "127.0.0.1:0", "--data", data)).rejects.toThrow(
+      /cannot be opened.*another process/s,
+    );
+  });
+
+  it("prints one line, and stops cleanly on SIGINT and SIGTERM while workers are connected", {
+    timeout: 40_000,
+  }, async () => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      const server = await served("--listen", "127.0.0.1:0");
+      const busy = await worker(server.address, 60);
+      await clientOf(server.address).scheduleNewOrchestration("slowly", ["a"]);
+      await expect.poll(() => busy.lines(), { timeout: 10_000 }).toContain("begins a");
+      const begun = Date.now();
+      expect(await server.end(signal)).toBe(0);
+      expect(Date.now() - begun).toBeLessThan(5000);
+      expect(server.output()).toMatch(
+        /^perdura serves a task hub on 127\.0\.0\.1:\d+ \(dialect microsoft, in memory\)\n$/,
+      );
+      await busy.kill();
+    }
+  });
+
+  it("says what is wrong with a command line", async () => {
+    for (const [args, text] of [
+      [["--listen", "nowhere"], "give host:port"],
+      [["--dialect", "klingon"], "--dialect is 'klingon'"],
+      [["--port", "1"], "Unknown option"],
+    ] as const) {
+      await expect(startServe(...args)).rejects.toThrow(text);
+    }
+    const server = await served("--listen", "127.0.0.1:0");
+    await expect(startServe("--listen", server.address)).rejects.toThrow("EADDRINUSE");
+  });
+});

@@ -1,0 +1,94 @@
+/** The contract suite's surroundings over a served hub: our client, and our worker, at the other end of a transport. */
+import type { Transport } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { newMemoryBackend } from "../../../src/backends/memory/index.ts";
+import {
+  createConnectExecutor,
+  createConnectTaskHubClient,
+  createRemoteTaskHubWorker,
+  type RemoteTaskHubWorker,
+} from "../../../src/connect/index.ts";
+import { type GrpcServer, listenGrpc } from "../../../src/connect/node/index.ts";
+import { newActivityTaskWorker } from "../../../src/core/hub/activity-worker.ts";
+import { silentLogger } from "../../../src/core/hub/logger.ts";
+import { newOrchestrationWorker } from "../../../src/core/hub/orchestration-worker.ts";
+import { newTaskHubWorker } from "../../../src/core/hub/task-hub-worker.ts";
+import {
+  type ClientSetup,
+  CONTRACT_MAX_PAYLOAD_BYTES,
+  type ContractHub,
+  type ContractHubOptions,
+  contractRegistry,
+  lateReferences,
+  MemoryRecorder,
+} from "../../../src/testing/index.ts";
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** The transports of Node, by name. */
+export const TRANSPORTS: Readonly<Record<string, (baseUrl: string) => Transport>> = {
+  grpc: (baseUrl) => createGrpcTransport({ baseUrl }),
+  "grpc-web": (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "2" }),
+  connect: (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: true }),
+  "connect over HTTP/1.1": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: true }),
+  "connect+json": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: false }),
+};
+
+/** A setup whose hubs are reached through that transport. */
+export function remoteSetup(newTransport: (baseUrl: string) => Transport): ClientSetup {
+  return {
+    time: "real",
+    canFailUnregistered: false,
+    async openHub({ cache }: ContractHubOptions): Promise<ContractHub> {
+      const logger = silentLogger();
+      const backend = newMemoryBackend({}, { logger, maxPayloadBytes: CONTRACT_MAX_PAYLOAD_BYTES });
+      // Unregistered names are parked soon, as in a hub of its own.
+      const remote = createConnectExecutor(backend, { logger, patienceMs: 100 });
+      const limits = { maxPayloadBytes: CONTRACT_MAX_PAYLOAD_BYTES };
+      const hubWorker = newTaskHubWorker(
+        backend,
+        newOrchestrationWorker(backend, remote.executor, logger, limits),
+        newActivityTaskWorker(backend, remote.executor, logger),
+        logger,
+      );
+      await hubWorker.start();
+      const server: GrpcServer = await listenGrpc(remote.routes, { host: "127.0.0.1", port: 0 }, logger);
+      const transport = newTransport(`http://127.0.0.1:${server.address.port}`);
+      const recorder = new MemoryRecorder();
+      const code = { recorder, sleep };
+      const registry = contractRegistry(code);
+      const newWorker = async (): Promise<RemoteTaskHubWorker> => {
+        const worker = createRemoteTaskHubWorker(transport, registry, {
+          ...limits,
+          logger,
+          cacheSize: cache === "kept" ? 1000 : 0,
+          firstRetryMs: 50,
+        });
+        worker.start();
+        while (remote.workers === 0) await sleep(5);
+        return worker;
+      };
+      let worker = await newWorker();
+      return {
+        client: createConnectTaskHubClient(transport),
+        recorder,
+        after: sleep,
+        until: (promise) => promise,
+        addLateCode: async () => {
+          registry.add(...lateReferences(code));
+        },
+        reopen: async () => {
+          await worker.stop();
+          while (remote.workers > 0) await sleep(5);
+          worker = await newWorker();
+        },
+        async close() {
+          await worker.stop();
+          await hubWorker.shutdown();
+          await remote.shutdown();
+          await server.close(200);
+        },
+      };
+    },
+  };
+}
