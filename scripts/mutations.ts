@@ -26,6 +26,7 @@ const COPIED = /^(src|test|scripts|examples|docs|package\.json|vitest\.config\.t
 const TESTS = [
   ...["partition", "hub", "history", "orchestration", "protocol"].map((name) => `test/core/${name}`),
   "test/simulation/regressions",
+  "test/backends/memory",
 ];
 
 /** What noticed a break, and how fast. */

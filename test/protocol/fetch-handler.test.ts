@@ -41,7 +41,7 @@ describe.each(KINDS)("over fetch, with %s", (_, newTransport) => {
     await hub.start();
     const handle = createSidecarFetch(remote.handlers, "/api");
     expect(handle(new Request("https://hub.test/TaskHubSidecarService/Hello", { method: "POST" }))).toBeUndefined();
-    const fetchHere = async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
+    const fetchHere = async (input: string | URL, init?: RequestInit): Promise<Response> => {
       const response = await handle(new Request(input, init));
       return response ?? new Response(null, { status: 404 });
     };

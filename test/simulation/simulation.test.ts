@@ -11,7 +11,7 @@ import { Violation } from "../../src/testing/simulation/violation.ts";
 const SHAPES: readonly Shape[] = ["objects", "tabs"];
 
 /** How many seeds of each shape run here, and how many in one test. */
-const SEEDS = 600;
+const SEEDS = 1000;
 const SEEDS_PER_TEST = 100;
 
 describe("the simulation", () => {
@@ -72,6 +72,7 @@ describe("the simulation", () => {
       "ownership cannot be taken",
       "index fails before it takes effect",
       "index fails after it took effect",
+      "client says it again",
       "code is missing",
       "record is corrupted",
     ];

@@ -1,3 +1,4 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { Dialect } from "../../core/protocol/gen/perdura/model/v1/history_pb.ts";
 import { isMicrosoftBody, type PeekedAnswer, peekAnswer } from "./dialect-peek.ts";
@@ -61,7 +62,10 @@ function switching(
     if (choice !== "auto") return (choice === "dapr" ? dapr : microsoft)(request);
     const agent = dialectOfAgent(request.header);
     if (agent !== undefined) return (agent === Dialect.DAPR ? dapr : microsoft)(request);
-    const peeked = await peek(dapr.method.name, request, exchange, maxBodyBytes);
+    const peeked = await peek(dapr.method.name, request, exchange, maxBodyBytes).catch((error: unknown) => {
+      // The caller went away while it was still sending: nobody is there to be answered.
+      throw new ConnectError("the request was not sent to its end", Code.Aborted, undefined, undefined, error);
+    });
     return (peeked.dialect === Dialect.MICROSOFT ? microsoft : dapr)(peeked.request);
   };
   return like(dapr, choose, dapr.requestPath);

@@ -70,8 +70,11 @@ export class Client {
       trace.add(() => `      ${this.name} did ${wordsOf(command)}`);
       this.#checkAcknowledged(command);
     }
-    if (isUnsure && "key" in command && command.key !== undefined && ++this.#tries < MAX_TRIES) {
-      loop.after(undefined, 200, `lets ${this.name} ${wordsOf(command)} once more`, () => this.#do(command));
+    const hasKey = "key" in command && command.key !== undefined;
+    const isForgetful = hasKey && !isUnsure && this.#world.faults.happens("client says it again");
+    if (hasKey && (isUnsure || isForgetful) && ++this.#tries < MAX_TRIES) {
+      const afterMs = isForgetful ? this.#world.faults.random.int(0, 5000) : 200;
+      loop.after(undefined, afterMs, `lets ${this.name} ${wordsOf(command)} once more`, () => this.#do(command));
       return;
     }
     this.#tries = 0;

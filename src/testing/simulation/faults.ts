@@ -27,6 +27,7 @@ export type FaultKind =
   | "ownership cannot be taken"
   | "index fails before it takes effect"
   | "index fails after it took effect"
+  | "client says it again"
   | "code is missing"
   | "record is corrupted";
 

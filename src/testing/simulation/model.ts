@@ -6,7 +6,7 @@ export interface Facts {
   isDisturbed(instanceId: string): boolean;
   /** Somebody may have terminated it, or one above it. */
   isTerminated(instanceId: string): boolean;
-  /** It was cut from another run's history. */
+  /** It goes on from another run: from a part of its history, or from what its last generation was given. */
   isCut(instanceId: string): boolean;
   /** The hub said that it had the event, before the client asked for the one with that later number. */
   wasAcknowledged(payload: string): boolean;
@@ -46,7 +46,7 @@ export function judge(
   const judgement = new Judgement(programs, facts, instanceId);
   return (
     judgement.program(program, words ?? []) ??
-    judgement.events(mayReorder(program)) ??
+    judgement.events(mayReorder(program) || facts.isCut(instanceId)) ??
     customStatusOf(program, outcome.customStatus)
   );
 }
@@ -149,8 +149,9 @@ class Judgement {
   /** No event is taken twice, and those of one client in the order in which it knew them to be accepted. */
   events(mayBeReordered: boolean): string | undefined {
     const places = new Map<string, number>();
+    const isCut = this.#facts.isCut(this.#instanceId);
     for (const [place, payload] of this.#payloads.entries()) {
-      if (places.has(payload)) return `it took the event '${payload}' twice`;
+      if (places.has(payload) && !isCut) return `it took the event '${payload}' twice`;
       places.set(payload, place);
     }
     if (mayBeReordered) return undefined;

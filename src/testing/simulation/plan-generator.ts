@@ -30,6 +30,7 @@ const RATES: Readonly<Record<FaultKind, number>> = {
   "ownership cannot be taken": 0.1,
   "index fails before it takes effect": 0.1,
   "index fails after it took effect": 0.1,
+  "client says it again": 0.3,
   "code is missing": 0.1,
   "record is corrupted": 0.0005,
 };

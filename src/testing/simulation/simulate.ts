@@ -167,7 +167,12 @@ function factsOf(plan: Plan, acknowledged: ReadonlySet<string>): Facts {
     isTerminated: (instanceId) =>
       touching("terminate").some((command) => reaches(command, instanceId) || named.has(instanceId)) ||
       Array.from(instanceId).includes(":"),
-    isCut: (instanceId) => commands.some((command) => command.do === "rerun" && command.newInstance === instanceId),
+    isCut: (instanceId) =>
+      commands.some(
+        (command) =>
+          ("newInstance" in command && command.newInstance === instanceId) ||
+          (command.do === "restart" && command.instance === instanceId),
+      ),
     wasAcknowledged: (payload) => acknowledged.has(payload),
   };
 }

@@ -229,7 +229,8 @@ class ChaosRun {
       }
     } catch (error) {
       // Killed: what was not acknowledged is asked for again. Anything else is no way to answer.
-      if (!this.#killing) this.#violations.push(`a call failed: ${error instanceof Error ? error.message : String(error)}`);
+      if (!this.#killing)
+        this.#violations.push(`a call failed: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 

@@ -179,7 +179,7 @@ export class Instance {
 }
 
 /** An action as plain data. */
-export function see(action: OrchestratorAction): Seen {
+function see(action: OrchestratorAction): Seen {
   const { id, orchestratorActionType: type } = action;
   switch (type.case) {
     case "scheduleTask": {
@@ -211,7 +211,7 @@ export function see(action: OrchestratorAction): Seen {
 }
 
 /** The history event of an action. */
-export function record(action: OrchestratorAction, nowMs: number): HistoryEvent {
+function record(action: OrchestratorAction, nowMs: number): HistoryEvent {
   const { id, orchestratorActionType: type } = action;
   switch (type.case) {
     case "scheduleTask":
