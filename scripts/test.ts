@@ -1,5 +1,5 @@
 /**
- * `npm test`: every Vitest project in one run, closed by one plain line that sums them, `N passed, N failed[, N
+ * `npm test`: every Vitest project that needs no browser; `npm run test:browser`: those that do. One run, closed by one plain line that sums them, `N passed, N failed[, N
  * skipped]`. A file that does not load, an error outside any test, and a run without a test are failures too.
  * Browsers that are missing are installed where that is possible; what is left out for want of one is said in a line.
  * Arguments go to Vitest: `npm test -- --project node history`.
@@ -31,13 +31,20 @@ function readReport(file: string): Report | undefined {
   }
 }
 
+const WITHOUT_BROWSER = ["node", "workerd", "e2e", "protocol"];
+const WITH_BROWSER = ["browser*", "driven"];
+
+const isBrowserRun = process.argv[2] === "--browsers";
+const given = process.argv.slice(isBrowserRun ? 3 : 2);
 // Before Vitest reads its configuration, which takes up the browsers that are there.
-for (const line of installBrowsers()) console.log(`Left out: ${line}.`);
+if (isBrowserRun) for (const line of installBrowsers()) console.log(`Left out: ${line}.`);
+const projects = isBrowserRun ? WITH_BROWSER : WITHOUT_BROWSER;
+const chosen = given.includes("--project") ? [] : projects.flatMap((project) => ["--project", project]);
 const folder = mkdtempSync(join(tmpdir(), "perdura-test-"));
 const file = join(folder, "report.json");
 const vitest = fileURLToPath(new URL("../node_modules/vitest/vitest.mjs", import.meta.url));
 const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
-const child = spawn(process.execPath, [vitest, "run", ...reporters, ...process.argv.slice(2)], { stdio: "inherit" });
+const child = spawn(process.execPath, [vitest, "run", ...reporters, ...chosen, ...given], { stdio: "inherit" });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => child.kill(signal));
 
 child.on("exit", (code) => {
