@@ -191,6 +191,31 @@ describe("a remote worker", () => {
     ]);
   });
 
+  it("keeps payloads to itself and its clients when it has a codec", async () => {
+    const hub = await serveHub();
+    undo.push(() => hub.close());
+    const transport = transportTo(hub.address);
+    const codec = {
+      encode: async (text: string) => JSON.stringify([...text].reverse().join("")),
+      decode: async (text: string) => [...(JSON.parse(text) as string)].reverse().join(""),
+    };
+    const registry = code().addOrchestrator("greet", async (ctx, name: string) => {
+      const event = await ctx.waitForExternalEvent<string>("go");
+      return `${name} ${String((event as { value?: unknown }).value ?? event)}`;
+    });
+    // Without a cache every turn fetches its history.
+    work(transport, registry, { codec, cacheSize: 0 });
+    const client = createConnectTaskHubClient(transport, { codec });
+    const id = await client.scheduleNewOrchestration("greet", "Ada");
+    await client.waitForOrchestrationStart(id);
+    await client.raiseEvent(id, "go", "Lovelace");
+    expect((await client.waitForOrchestrationCompletion(id)).output).toBe('"Ada Lovelace"');
+    const stranger = await createConnectTaskHubClient(transport).fetchOrchestrationMetadata(id);
+    expect([stranger.input, stranger.output].join()).not.toMatch(/Ada|Lovelace/);
+    const sum = await client.scheduleNewOrchestration("sum", 3);
+    expect((await client.waitForOrchestrationCompletion(sum)).output).toBe("3");
+  });
+
   it("is told anew of the names when its registry grows", async () => {
     const hub = await serveHub({ patienceMs: 30, skipWaitForInstanceStart: true });
     undo.push(() => hub.close());

@@ -1,9 +1,12 @@
 import type { Transport } from "@connectrpc/connect";
 import { InvalidArgumentError } from "../../core/errors.ts";
+import type { Executor } from "../../core/hub/executor.ts";
 import { defaultLogger, type Logger } from "../../core/hub/logger.ts";
 import { InProcessExecutor, type InProcessExecutorOptions } from "../../core/orchestration/in-process-executor.ts";
+import type { PayloadCodec } from "../../core/orchestration/payload-codec.ts";
 import type { TaskRegistry } from "../../core/orchestration/registry.ts";
 import { Backoff, pause } from "./backoff.ts";
+import { CodecExecutor } from "./codec-executor.ts";
 import { Limiter } from "./limiter.ts";
 import { newSidecarClient, type SidecarClient } from "./service-client.ts";
 import { WorkerSession } from "./worker-session.ts";
@@ -12,6 +15,8 @@ import { WorkerSession } from "./worker-session.ts";
 export interface RemoteWorkerOptions
   extends Pick<InProcessExecutorOptions, "cacheSize" | "converter" | "maxPayloadBytes" | "settle" | "timers" | "now"> {
   readonly logger?: Logger;
+  /** The codec of the payloads, where hub and wire are to see them encoded only. The clients need it too. */
+  readonly codec?: PayloadCodec;
   /** How many turns may run at once. Default 100. */
   readonly maxParallelTurns?: number;
   /** How many activities may run at once. Default 100. */
@@ -59,7 +64,7 @@ class ConnectingWorker implements RemoteTaskHubWorker {
   readonly #registry: TaskRegistry;
   readonly #options: RemoteWorkerOptions;
   readonly #logger: Logger;
-  readonly #executor: InProcessExecutor;
+  readonly #executor: Executor;
   readonly #turns: Limiter;
   readonly #activities: Limiter;
   readonly #backoff: Backoff;
@@ -78,7 +83,8 @@ class ConnectingWorker implements RemoteTaskHubWorker {
     this.#options = options;
     this.#logger = options.logger ?? defaultLogger("warn");
     // `options` has keys that the executor does not know; it takes only its own.
-    this.#executor = new InProcessExecutor({ ...options, registry, logger: this.#logger });
+    const executor = new InProcessExecutor({ ...options, registry, logger: this.#logger });
+    this.#executor = options.codec === undefined ? executor : new CodecExecutor(executor, options.codec);
     this.#turns = new Limiter(maxParallelTurns);
     this.#activities = new Limiter(maxParallelActivities);
     this.#backoff = new Backoff(firstRetryMs, maxRetryMs);

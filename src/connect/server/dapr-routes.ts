@@ -205,8 +205,10 @@ function workOf({ hub, exchange, streams }: RouteParts): Routes {
       exchange.abandon(completionToken);
       return {};
     },
-    async *streamInstanceHistory({ instanceId }, context) {
-      const events = await call(context, () => hub.history(instanceId));
+    async *streamInstanceHistory({ instanceId, forWorkItemProcessing }, context) {
+      // A worker is given what its turn was made of, as the executor sees it.
+      const past = forWorkItemProcessing ? exchange.pastEventsOf(instanceId) : undefined;
+      const events = await call(context, () => past?.read() ?? hub.history(instanceId));
       for (const chunk of chunksOf(events)) yield { events: chunk };
     },
   };

@@ -7,6 +7,7 @@ import {
   UnknownInstanceIdError,
   UnknownTaskIdError,
 } from "../../core/errors.ts";
+import type { HistoryView } from "../../core/history/history-view.ts";
 import type { Logger } from "../../core/hub/logger.ts";
 import { getActivityExecutionKey } from "../../core/hub/work-item.ts";
 import { hostTimers } from "../../core/orchestration/activity-runner.ts";
@@ -54,6 +55,8 @@ export interface WorkerExchange {
   completeActivity(response: ActivityResponse): void;
   /** A worker hands an item back. An unknown token is none of ours any more, which is fine. */
   abandon(token: string): void;
+  /** The past of the instance's turn that is being worked on. */
+  pastEventsOf(instanceId: string): HistoryView | undefined;
   /** The dialect of the worker that holds the instance's turn, or one of its activities. */
   dialectOf(instanceId: string, taskId?: number): Dialect | undefined;
   /** The dialect that a completion token belongs to. */
@@ -349,6 +352,11 @@ export class LocalDispatcher implements Dispatcher, WorkerExchange {
     this.#takeBack(ticket);
     if (stream === undefined || stream.isClosed) this.#offer(ticket);
     else this.#hand(ticket, stream);
+  }
+
+  pastEventsOf(instanceId: string): HistoryView | undefined {
+    const order = this.#turns.get(instanceId)?.order;
+    return order?.kind === "turn" ? order.pastEvents : undefined;
   }
 
   dialectOf(instanceId: string, taskId?: number): Dialect | undefined {
