@@ -70,11 +70,12 @@ async function tryOut(mutation: Mutation): Promise<Notice | undefined> {
       if (COPIED.test(name)) cpSync(join(root, name), join(copy, name), { recursive: true });
     }
     symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
-    const { file, from, to } = mutation;
-    const text = readFileSync(join(copy, file), "utf8");
-    if (text.split(from).length !== 2) throw new Error(`${file} does not hold this once: ${from}`);
-    const broken = text.replace(from, () => to);
-    writeFileSync(join(copy, file), broken);
+    for (const { file, from, to } of [mutation, ...(mutation.also === undefined ? [] : [mutation.also])]) {
+      const text = readFileSync(join(copy, file), "utf8");
+      if (text.split(from).length !== 2) throw new Error(`${file} does not hold this once: ${from}`);
+      const broken = text.replace(from, () => to);
+      writeFileSync(join(copy, file), broken);
+    }
     return (await simulate(copy)) ?? (await test(copy));
   } finally {
     rmSync(copy, { recursive: true, force: true });

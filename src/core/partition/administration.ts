@@ -134,6 +134,7 @@ export class Administration {
         indexVersion: Math.max(now, current.indexVersion + 1),
         nextEnvelopeSeq: current.nextEnvelopeSeq,
         revision: current.revision,
+        receipts: [...current.receipts],
         ...(current.parent === undefined ? {} : { parent: current.parent }),
       });
       const needsTombstone = live.outbox.length > 0 || this.#context.ports.index !== undefined;
@@ -197,6 +198,7 @@ export class Administration {
       const events = await new StoredHistory(this.#context.ports.store, live.record).read();
       const fork = forkForRewind(events);
       const record = beginAgain(live.record, now);
+      record.lastTurnAtMs = now;
       noteReceipts(record, requests, now);
       const first = requests[0]?.envelope.event;
       const marker = fork.history.length === 0 || first === undefined ? [] : [orchestratorStarted(now), first];

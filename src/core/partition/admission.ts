@@ -28,6 +28,7 @@ import { statusName } from "../protocol/status.ts";
 import { timestampToMs } from "../protocol/timestamp.ts";
 import type { Admission, Decide, DeliveryOutcome, InstanceRow } from "./ports.ts";
 import { isEnded, isMoved, isPurged, newRecord, readRecord, rowOf } from "./record.ts";
+import { noteReceipts } from "./turn-plan.ts";
 
 /** A start or an event as a client sends it. */
 export function clientEnvelope(
@@ -59,7 +60,7 @@ export function admitStart(
       if (action === CreateOrchestrationAction.IGNORE) return { answer: "kept" };
       if (action !== CreateOrchestrationAction.TERMINATE) throw new InstanceExistsError(instanceId);
     }
-    return { ...creation(start, row, nowMs, idempotencyKey), answer: "created" };
+    return { ...creation(start, row, nowMs, { idempotencyKey }), answer: "created" };
   };
 }
 
@@ -110,13 +111,18 @@ export function admitEnvelope(envelope: Envelope, nowMs: number): Decide<Deliver
       return accepted(envelope, key);
     }
     if (isEnded(current) && !reachesEnded(event, current)) return dropped("the instance has ended");
-    const receipt = current.receipts.find(
-      ({ source, sourceExecutionId }) =>
-        source === envelope.sourceInstanceId && sourceExecutionId === envelope.sourceExecutionId,
-    );
-    if (receipt !== undefined && receipt.seq >= envelope.seq) return accepted(undefined, "");
+    if (hasReceipt(current, envelope)) return accepted(undefined, "");
     return accepted(envelope, `from:${envelope.sourceExecutionId}:${envelope.seq}:${envelope.sourceInstanceId}`);
   };
+}
+
+/** Messages of one sender come in order: one that is not above the last receipt has been here before. */
+function hasReceipt(record: InstanceRecord, envelope: Envelope): boolean {
+  const receipt = record.receipts.find(
+    ({ source, sourceExecutionId }) =>
+      source === envelope.sourceInstanceId && sourceExecutionId === envelope.sourceExecutionId,
+  );
+  return receipt !== undefined && receipt.seq >= envelope.seq;
 }
 
 /** What an ended instance still takes: a termination that goes on to its children, and the rewind of its failure. */
@@ -166,6 +172,8 @@ function admitChild(
       ? record.incarnation === (payload.orchestrationInstance?.executionId ?? "")
       : sameParent(record.parent, payload.parentInstance);
   if (tombstone !== undefined && isPurged(tombstone) && isRepeat(tombstone)) return dropped("the instance was purged");
+  // It has begun a run before, which another one has replaced since.
+  if (tombstone !== undefined && hasReceipt(tombstone, envelope)) return accepted(undefined, "");
   if (current !== undefined) {
     if (isRepeat(current)) return accepted(undefined, "");
     if (!isEnded(current)) {
@@ -175,7 +183,7 @@ function admitChild(
       return { answer: { status: "refused", reason }, reply: refusalReply(envelope, parentInstance, reason, nowMs) };
     }
   }
-  return { ...creation(start, row, nowMs, undefined), answer: { status: "accepted" } };
+  return { ...creation(start, row, nowMs, { envelope }), answer: { status: "accepted" } };
 }
 
 /** The event that tells a parent that its child could not be started. */
@@ -225,13 +233,14 @@ function creation(
   start: HistoryEvent,
   replaced: InstanceRow | undefined,
   nowMs: number,
-  idempotencyKey: string | undefined,
+  by: { readonly envelope?: Envelope; readonly idempotencyKey?: string | undefined },
 ): Omit<Admission<never>, "answer"> {
   const payload = startOf(start);
   // A sender whose clock is ahead does not create in the future: what is timed by the record would wait for that.
   const createdAtMs = start.timestamp === undefined ? nowMs : Math.min(timestampToMs(start.timestamp), nowMs);
   const record = newRecord(payload, createdAtMs, replaced === undefined ? undefined : readRecord(replaced));
-  if (idempotencyKey !== undefined) record.startKey = idempotencyKey;
+  if (by.idempotencyKey !== undefined) record.startKey = by.idempotencyKey;
+  if (by.envelope !== undefined) noteReceipts(record, [{ seq: 0, envelope: by.envelope }], nowMs);
   const envelope = clientEnvelope(record.instanceId, start, nowMs);
   // A scheduled start in the past means now.
   const due = record.scheduledStartAtMs !== undefined && record.scheduledStartAtMs > nowMs;

@@ -62,6 +62,8 @@ export function newRecord(
     // A replaced run may have left messages in the outbox: their places stay taken.
     nextEnvelopeSeq: previous?.nextEnvelopeSeq ?? 1,
     indexVersion: Math.max(createdAtMs, (previous?.indexVersion ?? 0) + 1),
+    // What was sent to the former run, its start included, may come once more.
+    receipts: [...(previous?.receipts ?? [])],
   });
   if (start.version !== undefined) record.version = start.version;
   if (start.parentInstance !== undefined) record.parent = start.parentInstance;

@@ -154,8 +154,12 @@ function reportStrays(world: World): () => void {
 function factsOf(plan: Plan, acknowledged: ReadonlySet<string>): Facts {
   const commands = plan.clients.flat();
   const touching = (...kinds: readonly Command["do"][]) => commands.filter((command) => kinds.includes(command.do));
+  // A rerun shows what befell the run that it was cut from.
   const reaches = (command: Command, instanceId: string): boolean =>
-    "instance" in command && (instanceId === command.instance || instanceId.startsWith(`${command.instance}:`));
+    [
+      ...("instance" in command ? [command.instance] : []),
+      ...("newInstance" in command && command.newInstance !== undefined ? [command.newInstance] : []),
+    ].some((target) => instanceId === target || instanceId.startsWith(`${target}:`));
   const named = new Set(
     plan.programs.flatMap(({ steps }) => JSON.stringify(steps).match(/(?<="instanceId":")[^"]+/gu) ?? []),
   );

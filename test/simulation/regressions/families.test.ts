@@ -115,6 +115,29 @@ test("turn time does not go back in a rewound run after the clock did", async ()
   await tab.hub.close();
 });
 
+test("turn time does not go back in the turns after a rewind either", async () => {
+  const registry = new TaskRegistry()
+    .addActivity("work", () => {
+      throw new Error("it fails");
+    })
+    .addOrchestrator("fragile", async (ctx) => ctx.callActivity("work"));
+  const tab = openTab({ registry });
+  await tab.hub.worker.start();
+  await tab.hub.client.scheduleNewOrchestration("fragile", undefined, { instanceId: "i" });
+  await tab.clock.runUntil(tab.hub.client.waitForOrchestrationCompletion("i"));
+  await tab.clock.advance(60_000);
+  await tab.hub.client.rewindOrchestration("i");
+  // The rewind has read the time; the turn that follows finds a clock that went back.
+  const release = tab.store.hold("commit");
+  await tab.clock.rest();
+  tab.clock.jump(tab.clock.now() - 3_600_000);
+  release();
+  await tab.clock.rest();
+  const times = await turnTimes(tab, "i");
+  expect(times).toEqual(times.toSorted((one, other) => one - other));
+  await tab.hub.close();
+});
+
 test("turn time does not go back in a run that was cut from one with a later clock", async () => {
   const registry = new TaskRegistry()
     .addActivity("work", () => "done")

@@ -4,9 +4,13 @@ import { expect, test } from "vitest";
 import { StorageError } from "../../../src/core/errors.ts";
 import { TaskRegistry } from "../../../src/core/orchestration/registry.ts";
 import type { Index, Ownership } from "../../../src/core/partition/ports.ts";
-import { eventRaised } from "../../../src/core/protocol/events.ts";
+import { eventRaised, executionStarted } from "../../../src/core/protocol/events.ts";
 import { OrchestrationStatus } from "../../../src/core/protocol/gen/perdura/model/v1/history_pb.ts";
-import { EnvelopeSchema, type IndexEntry } from "../../../src/core/protocol/gen/perdura/model/v1/store_pb.ts";
+import {
+  type Envelope,
+  EnvelopeSchema,
+  type IndexEntry,
+} from "../../../src/core/protocol/gen/perdura/model/v1/store_pb.ts";
 import { DamagedStore } from "../../core/properties/damaged-store.ts";
 import { openTab } from "./tab.ts";
 
@@ -108,6 +112,30 @@ test("a message to a damaged instance is dropped with the reason, so that its se
   const envelope = { sourceInstanceId: "other", sourceExecutionId: "x", seq: 1, targetInstanceId: "i", event };
   const [outcome] = await partition.receive([create(EnvelopeSchema, envelope)]);
   expect(outcome).toMatchObject({ status: "dropped", reason: expect.stringContaining("damaged") });
+  await hub.close();
+});
+
+test("the start of a child that comes once more, after another run has taken the id and ended, begins no second run", async () => {
+  const { hub, partition, clock } = openTab({ registry: registry() });
+  await hub.worker.start();
+  const startBy = (source: string, executionId: string): Envelope => {
+    const parent = { taskScheduledId: 0, name: "p", orchestrationInstance: { instanceId: source, executionId: "x" } };
+    const event = executionStarted({ name: "quick", instanceId: "shared", executionId, parent }, clock.now());
+    return create(EnvelopeSchema, {
+      sourceInstanceId: source,
+      sourceExecutionId: "x",
+      seq: 1,
+      targetInstanceId: "shared",
+      event,
+    });
+  };
+  const runs: string[] = [];
+  for (const start of [startBy("one", "run1"), startBy("two", "run2"), startBy("one", "run1")]) {
+    await partition.receive([start]);
+    await clock.rest();
+    runs.push((await hub.client.fetchOrchestrationMetadata("shared")).executionId);
+  }
+  expect(runs).toEqual(["run1", "run2", "run2"]);
   await hub.close();
 });
 
