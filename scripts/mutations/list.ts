@@ -112,7 +112,7 @@ export const mutations: readonly Mutation[] = [
     rule: 5,
     what: "a message that comes twice has an effect twice",
     file: "src/core/partition/admission.ts",
-    from: '    if (hasReceipt(current, envelope)) return accepted(undefined, "");',
+    from: 'if (hasReceipt(current, envelope)) return accepted(undefined, "");',
     to: "",
   },
   {
@@ -183,8 +183,8 @@ export const mutations: readonly Mutation[] = [
     rule: 8,
     what: "a damaged target makes its sender's commit fail",
     file: "src/core/partition/admission.ts",
-    from: "      return dropped((error as Error).message);",
-    to: "      throw error;",
+    from: "dropped((error as Error).message)",
+    to: "((): never => { throw error; })()",
   },
   {
     rule: 8,

@@ -30,6 +30,19 @@ export function checkName(what: string, name: string): void {
   checkText(what, name, MAX_NAME_BYTES);
 }
 
+/** @throws {@link InvalidArgumentError} for tags or a version that are no texts, as plain JavaScript may pass them. */
+export function checkLabels(labels: {
+  readonly version?: string | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+}): void {
+  const { version, tags = {} } = labels;
+  if (version !== undefined) checkText("version", version, MAX_NAME_BYTES);
+  for (const [key, value] of Object.entries(tags)) {
+    checkText("name of a tag", key, MAX_NAME_BYTES);
+    if (typeof value !== "string") throw new InvalidArgumentError(`the tag '${key}' is no text: tags are texts`);
+  }
+}
+
 /** @throws {@link InvalidArgumentError} for an empty or over-long key; `undefined` is fine. */
 export function checkIdempotencyKey(key: string | undefined): void {
   if (key !== undefined) checkText("idempotency key", key, MAX_IDEMPOTENCY_KEY_BYTES);

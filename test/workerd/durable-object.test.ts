@@ -152,9 +152,12 @@ test("a purged instance leaves the index and then its object, whole", async () =
   await expect.poll(async () => (await client.listInstanceIds({ instanceIdPrefix: id })).instanceIds).toEqual([]);
   await expect
     .poll(() =>
-      runInDurableObject(stubOf(id), (_object, state) => state.storage.sql.exec("SELECT * FROM instances").toArray()),
+      runInDurableObject(stubOf(id), (_object, state) =>
+        state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf\\_%' ESCAPE '\\'").toArray(),
+      ),
     )
     .toEqual([]);
+  expect(await runInDurableObject(stubOf(id), (_object, state) => state.storage.getAlarm())).toBeNull();
 });
 
 test("one idempotency key starts one instance and raises one event", async () => {
@@ -181,6 +184,15 @@ test("an event sent to another orchestration reaches it once", async () => {
   await client.waitForOrchestrationCompletion(id);
   const done = await client.waitForOrchestrationCompletion("receiver", { timeout: "10s" });
   expect(client.outputOf(done)).toEqual({ from: id });
+});
+
+test("what is too much for one call between objects arrives in several, in order", async () => {
+  const loads = 10;
+  const target = await client.scheduleNewOrchestration("unloader", loads);
+  const id = await client.scheduleNewOrchestration("haulier", { target, loads });
+  await client.waitForOrchestrationCompletion(id);
+  const done = await client.waitForOrchestrationCompletion(target, { timeout: "20s" });
+  expect(client.outputOf(done)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
 
 test("a wait for an unknown instance is answered at once", async () => {

@@ -27,6 +27,16 @@ export function testRegistry(): TaskRegistry {
     ctx.sendEvent(target, "parcel", { from: ctx.instanceId });
     return "sent";
   });
+  /** Sends more to one target in one turn than one call between objects takes. */
+  const haulier = defineOrchestrator("haulier", async (ctx, { target, loads }: { target: string; loads: number }) => {
+    for (let load = 0; load < loads; load++) ctx.sendEvent(target, "load", `${load}${"x".repeat(3_900_000)}`);
+    return "sent";
+  });
+  const unloader = defineOrchestrator("unloader", async (ctx, loads: number) => {
+    const seen: number[] = [];
+    while (seen.length < loads) seen.push(Number.parseInt(await ctx.waitForExternalEvent<string>("load"), 10));
+    return seen;
+  });
   const boulder = defineOrchestrator("boulder", async (ctx, size: number) => {
     const payload = "x".repeat(size);
     return (await ctx.callActivity<string>("echo", payload)).length;
@@ -36,6 +46,20 @@ export function testRegistry(): TaskRegistry {
     return values.length;
   });
   return new TaskRegistry()
-    .add(plusOne, slowly, chain, family, sleeper, listener, worker, guardian, courier, boulder, crowd)
+    .add(
+      plusOne,
+      slowly,
+      chain,
+      family,
+      sleeper,
+      listener,
+      worker,
+      guardian,
+      courier,
+      haulier,
+      unloader,
+      boulder,
+      crowd,
+    )
     .addActivity("echo", (_ctx, text: string) => text);
 }

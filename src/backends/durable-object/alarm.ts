@@ -1,6 +1,9 @@
 /** An alarm at or before now may be stored and never fire (workerd#6866): it is always at least this far ahead, in ms. */
 const MIN_AHEAD_MS = 1;
 
+/** No alarm is further ahead: the runtime loses those far beyond a lifetime. It is armed again when it fires, in ms. */
+const MAX_AHEAD_MS = 365 * 86_400_000;
+
 /** How far ahead the standing alarm is while something is in flight, in ms. */
 const WATCHDOG_MS = 30_000;
 
@@ -24,6 +27,13 @@ export class ObjectAlarm {
     this.#armedAt = (await this.#storage.getAlarm()) ?? undefined;
   }
 
+  /** Nothing is left to wake for. */
+  clear(): void {
+    if (this.#armedAt === undefined) return;
+    this.#armedAt = undefined;
+    this.#storage.deleteAlarm().catch(() => undefined);
+  }
+
   /** The alarm is going off: nothing is armed now. */
   fired(): void {
     this.#armedAt = undefined;
@@ -39,13 +49,16 @@ export class ObjectAlarm {
   ensure(wakeAt: number | undefined, unfinished: boolean): void {
     const now = Date.now();
     const isNear = wakeAt !== undefined && wakeAt - now < NEAR_MS;
-    const deadline = wakeAt === undefined || isNear ? Number.POSITIVE_INFINITY : wakeAt;
+    const deadline = wakeAt === undefined || isNear ? Number.POSITIVE_INFINITY : Math.min(wakeAt, now + MAX_AHEAD_MS);
     const watchdog = unfinished || isNear ? now + WATCHDOG_MS : Number.POSITIVE_INFINITY;
     const wanted = Math.min(deadline, watchdog);
     if (wanted === Number.POSITIVE_INFINITY) return;
     const at = Math.max(wanted, now + MIN_AHEAD_MS);
     if (this.#armedAt !== undefined && this.#armedAt > now && this.#armedAt <= at) return;
     this.#armedAt = at;
-    void this.#storage.setAlarm(at);
+    this.#storage.setAlarm(at).catch(() => {
+      // The next write, or the next construction, arms it.
+      this.#armedAt = undefined;
+    });
   }
 }

@@ -31,10 +31,13 @@ export interface HistoryPage {
   readonly next?: number;
 }
 
-/** A run cut from another, as it travels between objects. */
-export interface CutRun {
-  readonly history: Uint8Array;
+/** Some of the history of a run that is cut from another one, as it travels between objects. */
+export interface CutPage {
+  /** A marshalled segment. */
+  readonly events: Uint8Array;
   readonly generation: number;
+  /** The event to go on with, when there are more. */
+  readonly next?: number;
 }
 
 /** The methods of an orchestration's object. They are for {@link taskHubClient} and other objects; all payloads are bytes. */
@@ -46,10 +49,11 @@ export interface OrchestrationRpc {
   watch(until: WatchUntil, revision: string | undefined, timeoutMs: number): Promise<RpcAnswer<Watched>>;
   historyPage(from: number): Promise<RpcAnswer<HistoryPage>>;
   childrenOf(force: boolean): Promise<RpcAnswer<readonly string[]>>;
-  purge(force: boolean): Promise<RpcAnswer<void>>;
+  purge(force: boolean, tellParent: boolean): Promise<RpcAnswer<void>>;
   rewind(reason: string | undefined): Promise<RpcAnswer<void>>;
-  cut(request: RerunRequest, newInstanceId: string): Promise<RpcAnswer<CutRun>>;
-  adopt(run: CutRun): Promise<RpcAnswer<void>>;
+  cut(request: RerunRequest, newInstanceId: string, from: number): Promise<RpcAnswer<CutPage>>;
+  /** Fetches the run that the request asks for from its source, and begins it here. */
+  adopt(request: RerunRequest): Promise<RpcAnswer<void>>;
 }
 
 /** A page of index entries. */
@@ -67,8 +71,8 @@ export interface HubIndexRpc {
   createHub(): Promise<RpcAnswer<boolean>>;
   /** Begins a new incarnation. Returns false when there is no hub. */
   deleteHub(): Promise<RpcAnswer<boolean>>;
-  /** Stores an entry unless a later one is there, or the incarnation has ended. Answers the version that is there now. */
-  publish(incarnation: number, entry: Uint8Array): Promise<RpcAnswer<number>>;
+  /** Stores an entry, unless the incarnation has ended: see the Index port. */
+  publish(incarnation: number, entry: Uint8Array): Promise<RpcAnswer<number | undefined>>;
   query(query: InstanceQuery): Promise<RpcAnswer<IndexPage>>;
 }
 

@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { fromBinary } from "@bufbuild/protobuf";
 import type { InstanceQuery } from "../../core/hub/query.ts";
+import { standsInTheWay } from "../../core/partition/index-entry.ts";
 import { readPage, rowQueryOf } from "../../core/partition/paging.ts";
 import type { RowQuery } from "../../core/partition/ports.ts";
 import { type IndexEntry, IndexEntrySchema } from "../../core/protocol/gen/perdura/model/v1/store_pb.ts";
@@ -69,11 +70,11 @@ export class HubIndexObject extends DurableObject implements HubIndexRpc {
     });
   }
 
-  publish(incarnation: number, bytes: Uint8Array): Promise<RpcAnswer<number>> {
+  publish(incarnation: number, bytes: Uint8Array): Promise<RpcAnswer<number | undefined>> {
     return answer(async () => {
       // News of a deleted hub are acknowledged and dropped.
       const entry = fromBinary(IndexEntrySchema, bytes);
-      if (incarnation !== this.#hub().incarnation) return entry.version;
+      if (incarnation !== this.#hub().incarnation) return undefined;
       this.#sql.exec(
         `INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (instance_id) DO UPDATE SET version = excluded.version, deleted = excluded.deleted,
@@ -83,12 +84,13 @@ export class HubIndexObject extends DurableObject implements HubIndexRpc {
          WHERE excluded.version > entries.version`,
         ...valuesOf(entry, bytes),
       );
-      const query = "SELECT version FROM entries WHERE instance_id = ?";
-      const { version } = this.#sql.exec<{ version: number }>(query, entry.instanceId).one();
-      if (!entry.deleted) return version;
+      const query = "SELECT entry FROM entries WHERE instance_id = ?";
+      const held = this.#sql.exec<{ entry: ArrayBuffer }>(query, entry.instanceId).one();
+      const inTheWay = standsInTheWay(fromBinary(IndexEntrySchema, new Uint8Array(held.entry)), entry);
+      if (!entry.deleted) return inTheWay;
       const before = Date.now() - DELETED_KEPT_MS;
       this.#sql.exec("DELETE FROM entries WHERE deleted = 1 AND updated_at < ?", before);
-      return version;
+      return inTheWay;
     });
   }
 

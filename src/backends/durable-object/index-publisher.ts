@@ -15,7 +15,7 @@ export class IndexPublisher implements Index {
     this.#indexes = indexes;
   }
 
-  async publish(entry: IndexEntry): Promise<number> {
+  async publish(entry: IndexEntry): Promise<number | undefined> {
     const { hub, incarnation } = this.#self();
     const index = this.#indexes.get(this.#indexes.idFromName(hub));
     return unwrap(index.publish(incarnation, toBinary(IndexEntrySchema, entry)));

@@ -62,6 +62,11 @@ export class FactTable {
     return next;
   }
 
+  /** Whether there is no instance. */
+  get isEmpty(): boolean {
+    return this.#facts.size === 0;
+  }
+
   /** Whether anything is waiting or in flight. */
   get hasUnfinished(): boolean {
     for (const { unfinished } of this.#facts.values()) if (unfinished) return true;

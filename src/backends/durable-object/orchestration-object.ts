@@ -9,17 +9,22 @@ import { DEFAULT_MAX_PAYLOAD_BYTES } from "../../core/limits.ts";
 import { Partition } from "../../core/partition/partition.ts";
 import { DEFAULT_MAX_DEATHS } from "../../core/partition/partition-context.ts";
 import type { DeliveryOutcome } from "../../core/partition/ports.ts";
-import { OrchestrationIdReusePolicySchema } from "../../core/protocol/gen/perdura/model/v1/history_pb.ts";
 import {
+  type HistoryEvent,
+  OrchestrationIdReusePolicySchema,
+} from "../../core/protocol/gen/perdura/model/v1/history_pb.ts";
+import {
+  marshalHistoryEvent,
   marshalSegment,
   unmarshalEnvelope,
   unmarshalHistoryEvent,
   unmarshalSegment,
 } from "../../core/protocol/marshal.ts";
 import {
-  type CutRun,
+  type CutPage,
   type HistoryPage,
   hubIndexOf,
+  type OrchestrationNamespace,
   type OrchestrationRpc,
   orchestrationsOf,
   type StartOptions,
@@ -28,10 +33,10 @@ import {
   type WatchUntil,
 } from "./bindings.ts";
 import { IndexPublisher } from "./index-publisher.ts";
-import { type ObjectIdentity, parseObjectName } from "./object-name.ts";
+import { type ObjectIdentity, objectName, parseObjectName } from "./object-name.ts";
 import { type ObjectPorts, objectPorts } from "./object-ports.ts";
 import { ObjectRouter } from "./router.ts";
-import { answer, type RpcAnswer } from "./rpc.ts";
+import { answer, type RpcAnswer, unwrap } from "./rpc.ts";
 
 /** How an orchestration's object is made. */
 export interface OrchestrationObjectOptions extends Omit<InProcessHubOptions, "registry"> {
@@ -74,6 +79,7 @@ export function orchestrationObject(
 /** One instance's host: a partition over the object's own storage, alarm and stubs. */
 class OrchestrationHost extends DurableObject<TaskHubBindings> implements OrchestrationRpc {
   readonly #object: ObjectPorts;
+  readonly #objects: OrchestrationNamespace;
   readonly #partition: Partition;
   readonly #hub: InProcessHub;
   #identity: ObjectIdentity | undefined;
@@ -86,8 +92,9 @@ class OrchestrationHost extends DurableObject<TaskHubBindings> implements Orches
     super(ctx, env);
     const self = (): ObjectIdentity => this.#self();
     const bindings = options.bindings === undefined ? env : options.bindings(env);
+    this.#objects = orchestrationsOf(bindings);
     this.#object = objectPorts(ctx.storage, {
-      router: new ObjectRouter(self, orchestrationsOf(bindings)),
+      router: new ObjectRouter(self, this.#objects),
       index: new IndexPublisher(self, hubIndexOf(bindings)),
       isImplicitHub: true,
     });
@@ -204,25 +211,42 @@ class OrchestrationHost extends DurableObject<TaskHubBindings> implements Orches
     return answer(() => this.#partition.childrenOf(this.#self().instanceId, { force }));
   }
 
-  purge(force: boolean): Promise<RpcAnswer<void>> {
-    return answer(() => this.#partition.purgeOne(this.#self().instanceId, { force }));
+  purge(force: boolean, tellParent: boolean): Promise<RpcAnswer<void>> {
+    return answer(() => this.#partition.purgeOne(this.#self().instanceId, { force, tellParent }));
   }
 
   rewind(reason: string | undefined): Promise<RpcAnswer<void>> {
     return answer(() => this.#partition.rewind(this.#self().instanceId, reason));
   }
 
-  cut(request: RerunRequest, newInstanceId: string): Promise<RpcAnswer<CutRun>> {
+  cut(request: RerunRequest, newInstanceId: string, from: number): Promise<RpcAnswer<CutPage>> {
     return answer(async () => {
       const { history, generation } = await this.#partition.cut(request, newInstanceId);
-      return { history: marshalSegment(history), generation };
+      let next = from;
+      for (let bytes = 0; next < history.length && bytes < HISTORY_PAGE_BYTES; next++) {
+        const event = history[next];
+        if (event !== undefined) bytes += marshalHistoryEvent(event).length;
+      }
+      const page = { events: marshalSegment(history.slice(from, next)), generation };
+      return next < history.length ? { ...page, next } : page;
     });
   }
 
-  adopt({ history, generation }: CutRun): Promise<RpcAnswer<void>> {
+  adopt(request: RerunRequest): Promise<RpcAnswer<void>> {
     return answer(async () => {
-      const { instanceId } = this.#self();
-      await this.#partition.adopt({ instanceId, generation, history: unmarshalSegment(history) });
+      const self = this.#self();
+      const source = this.#objects.get(
+        this.#objects.idFromName(objectName({ ...self, instanceId: request.sourceInstanceId })),
+      );
+      const history: HistoryEvent[] = [];
+      let generation = 0;
+      for (let from: number | undefined = 0; from !== undefined; ) {
+        const page: CutPage = await unwrap(source.cut(request, self.instanceId, from));
+        history.push(...unmarshalSegment(page.events));
+        ({ generation } = page);
+        from = page.next;
+      }
+      await this.#partition.adopt({ instanceId: self.instanceId, generation, history });
       this.#remember();
     });
   }

@@ -122,7 +122,8 @@ export class RoutedHub implements TaskHubControl {
     return purgeRecursively(
       {
         childrenOf: async (id, { force }) => unwrap((await this.#object(id)).childrenOf(force ?? false)),
-        purgeOne: async (id, { force }) => unwrap((await this.#object(id)).purge(force ?? false)),
+        purgeOne: async (id, { force, tellParent }) =>
+          unwrap((await this.#object(id)).purge(force ?? false, tellParent ?? true)),
       },
       instanceId,
       options,
@@ -180,8 +181,7 @@ export class RoutedHub implements TaskHubControl {
     }
     const newInstanceId = request.newInstanceId ?? randomIds.uuid();
     const target = await this.#object(newInstanceId);
-    const run = await unwrap((await this.#object(request.sourceInstanceId)).cut(request, newInstanceId));
-    await unwrap(target.adopt(run));
+    await unwrap(target.adopt(request));
     return newInstanceId;
   }
 

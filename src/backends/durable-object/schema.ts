@@ -29,6 +29,11 @@ export function hasSchema(sql: SqlStorage): boolean {
   return sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'").toArray().length > 0;
 }
 
+/** Removes the tables: an object that keeps nothing costs nothing. */
+export function dropSchema(sql: SqlStorage): void {
+  for (const table of ["instances", "history", "messages", "meta"]) sql.exec(`DROP TABLE ${table}`);
+}
+
 /** Creates the tables. */
 export function createSchema(sql: SqlStorage): void {
   for (const table of TABLES) sql.exec(table);

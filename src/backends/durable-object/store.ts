@@ -18,7 +18,7 @@ import { unmarshalRecord } from "../../core/protocol/marshal.ts";
 import type { ObjectAlarm } from "./alarm.ts";
 import { joinParts, partsOf } from "./blob-parts.ts";
 import { FactTable, factsOf, type InstanceFacts } from "./instance-facts.ts";
-import { createSchema, hasSchema } from "./schema.ts";
+import { createSchema, dropSchema, hasSchema } from "./schema.ts";
 
 interface InstanceTableRow extends Record<string, SqlStorageValue> {
   instance_id: string;
@@ -187,8 +187,17 @@ export class ObjectStore implements Store {
       throw error;
     }
     this.#facts.commit();
+    if (this.#isImplicitHub && this.#facts.isEmpty) this.#leaveNothing();
     this.ensureAlarm();
     return done;
+  }
+
+  /** The last instance is gone: so are the tables, in the same breath, and the alarm. */
+  #leaveNothing(): void {
+    if (!this.#isReady) return;
+    this.#storage.transactionSync(() => dropSchema(this.#sql));
+    this.#isReady = false;
+    this.#alarm.clear();
   }
 
   #write(write: InstanceWrite): CommittedWrite {

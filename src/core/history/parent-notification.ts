@@ -11,7 +11,7 @@ import type { OrchestrationRuntimeState, PendingMessage } from "./runtime-state.
 
 /**
  * The message that tells a parent how its sub-orchestration ended, or `undefined` when there is no parent. It names the
- * parent's generation, so that a parent that has continued as new drops it.
+ * parent's generation and execution, so that a parent that has continued as new, or another run of its id, drops it.
  */
 export function notifyParent(
   state: OrchestrationRuntimeState,
@@ -34,7 +34,9 @@ export function notifyParent(
       targetAppID: parent.appID,
     };
   }
-  return { targetInstanceId, event, generation: parent.generation };
+  const executionId = parent.orchestrationInstance?.executionId;
+  const message = { targetInstanceId, event, generation: parent.generation };
+  return executionId === undefined ? message : { ...message, executionId };
 }
 
 /** A terminated or cancelled child has no failure of its own: without details its parent would take it for a success. */

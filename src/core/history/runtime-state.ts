@@ -21,6 +21,8 @@ export interface PendingMessage {
   readonly event: HistoryEvent;
   /** Generation of the target that it is meant for; absent: any. */
   readonly generation?: number;
+  /** Execution id of that generation; absent: any. */
+  readonly executionId?: string;
 }
 
 /** Why an instance is stalled, as recorded in its history. */

@@ -1,6 +1,12 @@
 import { InstanceNotFoundError } from "../errors.ts";
 import type { PurgeOptions } from "./backend.ts";
 
+/** How one instance of a tree is purged. */
+export interface PurgeOneOptions extends Pick<PurgeOptions, "force"> {
+  /** Tell a waiting parent that its child is gone. Default true; within a tree the parent goes as well. */
+  readonly tellParent?: boolean;
+}
+
 /** What a recursive purge needs of a hub. */
 export interface Purger {
   /**
@@ -10,7 +16,7 @@ export interface Purger {
    */
   childrenOf(instanceId: string, options: Pick<PurgeOptions, "force">): Promise<readonly string[]>;
   /** Purges one instance. @throws {@link InstanceNotFoundError}, {@link InstanceNotCompletedError}. */
-  purgeOne(instanceId: string, options: Pick<PurgeOptions, "force">): Promise<void>;
+  purgeOne(instanceId: string, options: PurgeOneOptions): Promise<void>;
 }
 
 /**
@@ -42,6 +48,6 @@ async function purgeTree(
       }
     }
   }
-  await purger.purgeOne(instanceId, only);
+  await purger.purgeOne(instanceId, seen.values().next().value === instanceId ? only : { ...only, tellParent: false });
   return count + 1;
 }

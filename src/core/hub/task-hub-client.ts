@@ -5,6 +5,7 @@ import {
   NotRegisteredError,
   WaitTimedOutError,
 } from "../errors.ts";
+import { checkLabels } from "../limits.ts";
 import { hostTimers } from "../orchestration/activity-runner.ts";
 import type { EventReference, NameLike, OrchestratorReference } from "../orchestration/context.ts";
 import { type DataConverter, jsonDataConverter, PayloadGate } from "../orchestration/data-converter.ts";
@@ -177,7 +178,8 @@ class ControlClient implements TaskHubClient {
       throw new NotRegisteredError("orchestrator", name);
     }
     const { startAt, idempotencyKey, reusePolicy } = options;
-    if (startAt !== undefined && !Number.isFinite(startAt.getTime())) {
+    checkLabels(options);
+    if (startAt !== undefined && !(startAt instanceof Date && Number.isFinite(startAt.getTime()))) {
       throw new InvalidArgumentError("startAt is not a valid date");
     }
     const instanceId = options.instanceId ?? idempotencyKey ?? this.#uuid();

@@ -31,7 +31,7 @@ function plainOf(message: TaskFailureDetails | undefined, causes: number): Failu
 }
 
 function detailsOf(thrown: unknown, seen: Set<unknown>, causes: number): FailureDetails {
-  if (!(thrown instanceof Error)) {
+  if (!isError(thrown)) {
     return {
       errorType: typeOfValue(thrown),
       errorMessage: bounded(textOfValue(thrown)),
@@ -49,6 +49,15 @@ function detailsOf(thrown: unknown, seen: Set<unknown>, causes: number): Failure
     ...(follow ? { innerFailure: detailsOf(cause, seen, causes - 1) } : {}),
     isNonRetriable: flagOf(thrown),
   };
+}
+
+/** Also of a proxy that answers nothing. */
+function isError(thrown: unknown): thrown is Error {
+  try {
+    return thrown instanceof Error;
+  } catch {
+    return false;
+  }
 }
 
 /** `class Declined extends Error {}` leaves `name` at "Error": the class says more. */

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "../errors.ts";
 import { defaultChildId } from "../history/child-id.ts";
 import type { Logger } from "../hub/logger.ts";
+import { checkLabels } from "../limits.ts";
 import { createSubOrchestrationAction, scheduleTaskAction, sendEventAction } from "../protocol/actions.ts";
 import type { ExecutionStartedEvent } from "../protocol/gen/perdura/model/v1/history_pb.ts";
 import { type TaskOutcomes, type TaskResults, whenAll, whenAllSettled, whenAny } from "./combinators.ts";
@@ -76,6 +77,7 @@ export class LiveContext implements OrchestrationContext<unknown> {
     const name = nameOf(activity, "the activity to call");
     const { retry, timeout, version, tags: given } = { ...defaultsOf(activity), ...options };
     const tags = given === undefined ? undefined : { ...given };
+    checkLabels({ version, tags });
     const policy = retry === undefined ? undefined : checkRetryPolicy(retry);
     const timeoutMs = timeout === undefined ? undefined : toMilliseconds(timeout, "the activity's timeout");
     if (timeoutMs === 0) throw new InvalidArgumentError("the activity's timeout is 0: no attempt could succeed");
@@ -112,6 +114,7 @@ export class LiveContext implements OrchestrationContext<unknown> {
       tags: given,
     } = { ...defaultsOf(orchestrator), ...options } as SubOrchestrationOptions;
     const tags = given === undefined ? undefined : { ...given };
+    checkLabels({ version, tags });
     if (instanceId === "") throw new InvalidArgumentError("the sub-orchestration's instanceId is empty: leave it out");
     const policy = retry === undefined ? undefined : checkRetryPolicy(retry);
     const text = scope.payloads.toText(input, `the input of orchestrator '${name}'`);

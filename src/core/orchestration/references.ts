@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "../errors.ts";
+import { checkName } from "../limits.ts";
 import type {
   ActivityDefaults,
   ActivityFunction,
@@ -75,5 +76,6 @@ export function nameOf(target: NameLike, what: string): string {
 
 function checkedName(name: unknown, what: string): string {
   if (typeof name !== "string" || name === "") throw new InvalidArgumentError(`${what} has no name: give it one`);
+  checkName(`name of ${what}`, name);
   return name;
 }

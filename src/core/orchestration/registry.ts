@@ -30,6 +30,9 @@ export class TaskRegistry {
    */
   add(...references: readonly AnyTaskReference[]): this {
     const seen = new Set<string>();
+    if (references.some((reference) => reference === undefined || reference === null)) {
+      throw new InvalidArgumentError("a reference is missing: is a module imported in a circle?");
+    }
     for (const { kind, name } of references) {
       const key = `${kind}:${name}`;
       if (seen.has(key)) throw new AlreadyRegisteredError(kind, name);

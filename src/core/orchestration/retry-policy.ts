@@ -67,8 +67,9 @@ function positive(duration: Duration, what: string): number {
 }
 
 /**
- * How long to wait before the next attempt, in whole milliseconds, or `undefined` when the policy's time is over. It does
- * not look at `maxAttempts` and `handle`.
+ * How long to wait before the next attempt, in whole milliseconds, or `undefined` when the policy's time would be over by
+ * then (the Go engine looks at the time before the wait, and so begins attempts after it). It does not look at `maxAttempts`
+ * and `handle`.
  *
  * @param retries how many retries there were so far, from 0.
  * @param firstMs turn time at which the call was first made, epoch ms.
@@ -80,8 +81,8 @@ export function computeNextDelay(
   firstMs: number,
   nowMs: number,
 ): number | undefined {
-  if (nowMs > firstMs + policy.timeoutMs) return undefined;
   const grown = policy.firstDelayMs * policy.backoff ** retries;
   // A backoff below 1 shrinks the delay, but never to none: a busy loop of attempts is no policy.
-  return Math.max(1, Math.trunc(Math.min(grown, policy.maxDelayMs)));
+  const delay = Math.max(1, Math.trunc(Math.min(grown, policy.maxDelayMs)));
+  return nowMs + delay > firstMs + policy.timeoutMs ? undefined : delay;
 }

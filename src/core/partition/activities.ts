@@ -16,7 +16,7 @@ import { InstanceRecordSchema } from "../protocol/gen/perdura/model/v1/store_pb.
 import { marshalEnvelope } from "../protocol/marshal.ts";
 import { clientEnvelope } from "./admission.ts";
 import type { LiveInstance, TaskDispatch } from "./live-instance.ts";
-import { CRASH_LOOP, type PartitionContext } from "./partition-context.ts";
+import { CRASH_LOOP, PARKED_RETRY_MS, type PartitionContext, parkedDelayMs } from "./partition-context.ts";
 import { isMoved, readRecord } from "./record.ts";
 import { readSegment } from "./stored-history.ts";
 import { WorkQueue } from "./work-queue.ts";
@@ -209,7 +209,7 @@ export class Activities {
     // It may have had a result that could not be made durable.
     task.answered = false;
     if (reason instanceof PerduraError && WAITS.has(reason.code)) {
-      await this.#park(live, task, reason.message);
+      await this.#park(live, task, reason);
       return;
     }
     task.retryCount++;
@@ -218,13 +218,19 @@ export class Activities {
     else this.#context.later(delay, () => this.#offer(live, task));
   }
 
-  async #park(live: LiveInstance, task: TaskDispatch, message: string): Promise<void> {
+  async #park(live: LiveInstance, task: TaskDispatch, reason: PerduraError): Promise<void> {
+    const { message } = reason;
+    let delay = PARKED_RETRY_MS;
     await live.exclusive(async () => {
       if (live.stale || live.tasks.get(task.id) !== task) return;
       const record = clone(InstanceRecordSchema, live.record);
       const pending = record.tasks.find(({ id }) => id === task.id);
-      if (pending === undefined || pending.parkedReason === message) return;
+      if (pending === undefined) return;
+      pending.parkedAttempts = pending.parkedReason === message ? pending.parkedAttempts + 1 : 1;
       pending.parkedReason = message;
+      // Code comes by deploys, and is looked for later and later; what else is waited for may come at any time.
+      if (reason.code === "not_registered") delay = parkedDelayMs(pending.parkedAttempts);
+      pending.parkedUntilMs = this.#context.now + delay;
       record.lastUpdatedAtMs = Math.max(record.lastUpdatedAtMs, this.#context.now);
       const row = this.#context.row(record, { inbox: live.inbox, outboxLength: live.outbox.length });
       await this.#context.commit(live, { row });
@@ -232,7 +238,7 @@ export class Activities {
       this.#context.ports.signals.changed(live.instanceId);
       this.#context.rearm();
     });
-    this.#context.later(PARKED_TASK_RETRY_MS, () => this.#offer(live, task));
+    this.#context.later(delay, () => this.#offer(live, task));
   }
 
   /** The dispatch that the item holds. `undefined`: nothing waits for it any more. */
@@ -254,9 +260,6 @@ const MAX_FETCHES = 64;
 
 /** How long after its event could not be read an activity is offered again, in ms. */
 const READ_RETRY_MS = 10_000;
-
-/** How long a parked activity waits before it is tried again by itself, in ms. */
-const PARKED_TASK_RETRY_MS = 60_000;
 
 function keyOf(instanceId: string, taskId: number): string {
   return `${taskId}/${instanceId}`;

@@ -11,7 +11,14 @@ import {
 import { resultKeyOf } from "../history/dedup.ts";
 import { childIdsOf, forkForRerun, forkForRewind, pendingOf } from "../history/fork.ts";
 import type { PurgeOptions, RerunRequest } from "../hub/backend.ts";
-import { executionRewound, executionStarted, orchestratorStarted } from "../protocol/events.ts";
+import type { PurgeOneOptions } from "../hub/purge.ts";
+import {
+  executionRewound,
+  executionStarted,
+  orchestratorStarted,
+  subOrchestrationCompleted,
+  subOrchestrationFailed,
+} from "../protocol/events.ts";
 import {
   type HistoryEvent,
   OrchestrationStatus,
@@ -27,11 +34,13 @@ import { marshalEnvelope, marshalSegment, unmarshalEnvelope } from "../protocol/
 import { statusName } from "../protocol/status.ts";
 import { timestampToMs } from "../protocol/timestamp.ts";
 import type { Activities } from "./activities.ts";
-import { admitEnvelope, clientEnvelope, neverThrowing } from "./admission.ts";
+import { clientEnvelope, neverThrowing } from "./admission.ts";
 import type { Deliveries } from "./deliveries.ts";
 import { LiveInstance } from "./live-instance.ts";
+import { payloadsOf } from "./metadata-of.ts";
 import { newExecutionId } from "./new-execution-id.ts";
 import type { OwnWrite, PartitionContext } from "./partition-context.ts";
+import type { CommittedWrite } from "./ports.ts";
 import { FORMAT_VERSION, isEnded, isPurged, newRecord, readRecord } from "./record.ts";
 import { StoredHistory } from "./stored-history.ts";
 import { applyEvent, envelopeOf, noteReceipts } from "./turn-plan.ts";
@@ -110,7 +119,7 @@ export class Administration {
   }
 
   /** Deletes one instance. @throws {@link InstanceNotFoundError}, {@link InstanceNotCompletedError}. */
-  async purgeOne(instanceId: string, options: Pick<PurgeOptions, "force">): Promise<void> {
+  async purgeOne(instanceId: string, options: PurgeOneOptions): Promise<void> {
     if (this.#context.tenure === undefined && this.#context.ports.index === undefined) {
       return this.#purgeAsGuest(instanceId, options);
     }
@@ -137,13 +146,18 @@ export class Administration {
         receipts: [...current.receipts],
         ...(current.parent === undefined ? {} : { parent: current.parent }),
       });
-      const needsTombstone = live.outbox.length > 0 || this.#context.ports.index !== undefined;
-      if (needsTombstone) {
-        const row = this.#context.row(record, { inbox: [], outboxLength: live.outbox.length });
-        await this.#context.commit(live, { wipe: true, row });
-      } else {
-        await this.#context.commit(live, { wipe: true });
-      }
+      const { local, remote } = this.#routes(
+        isEnded(current) || options.tellParent === false ? [] : purgeNotice(record, now),
+      );
+      const outboxLength = live.outbox.length + remote.length;
+      const mail = this.#mail(local, remote);
+      const needsTombstone = outboxLength > 0 || this.#context.ports.index !== undefined;
+      const row = needsTombstone ? { row: this.#context.row(record, { inbox: [], outboxLength }) } : {};
+      const done = await this.#context.commit(live, { wipe: true, ...row, ...mail });
+      done.deliveries.forEach((appended, index) => {
+        const envelope = local[index];
+        if (envelope !== undefined) this.#deliveries.noteAppended(appended, envelope);
+      });
       this.#context.table.forget(instanceId, new WorkItemLockLostError(`'${instanceId}' was purged`));
       this.#context.ports.signals.changed(instanceId);
     });
@@ -151,12 +165,17 @@ export class Administration {
   }
 
   /** Purges without being the owner, which is told: its turns of the instance can no longer commit. */
-  async #purgeAsGuest(instanceId: string, options: Pick<PurgeOptions, "force">): Promise<void> {
+  async #purgeAsGuest(instanceId: string, options: PurgeOneOptions): Promise<void> {
     const appended = await this.#context.append(instanceId, (row) => {
       const record = row === undefined ? undefined : readRecord(row);
       if (record === undefined || isPurged(record)) throw new InstanceNotFoundError(instanceId);
       if (!isEnded(record) && options.force !== true) throw new InstanceNotCompletedError(instanceId);
-      return { remove: true, answer: undefined };
+      const isSilent = isEnded(record) || options.tellParent === false;
+      const [notice] = isSilent ? [] : purgeNotice(record, this.#context.now);
+      if (notice === undefined) return { remove: true, answer: undefined };
+      const key = `purged:${instanceId}`;
+      const reply = { instanceId: notice.targetInstanceId, key, bytes: marshalEnvelope(notice) };
+      return { remove: true, reply, answer: undefined };
     });
     this.#deliveries.noteAppended(appended, create(EnvelopeSchema, {}));
   }
@@ -187,9 +206,11 @@ export class Administration {
       const { instanceId } = live;
       if (live.record.status !== OrchestrationStatus.FAILED) {
         const record = clone(InstanceRecordSchema, live.record);
-        const row = this.#context.row(record, { inbox: rest, outboxLength: live.outbox.length });
-        await this.#context.commit(live, { consume, row });
-        live.record = record;
+        noteReceipts(record, requests, this.#context.now);
+        // A parent that undoes its own failure hears once more of a child that has come to its end since.
+        const isAsked = requests.some(({ envelope }) => envelope.again);
+        const messages = isAsked ? await this.#resultOnceMore(record) : [];
+        await this.#send(live, record, messages, { consume, inbox: rest });
         live.dequeue(requests);
         return;
       }
@@ -209,7 +230,7 @@ export class Administration {
       const again = new Set([...fork.tasks.map(({ eventId }) => eventId), ...results.map(({ id }) => id)]);
       record.tasks = record.tasks.filter(({ id }) => again.has(id));
       settleRecord(record, history);
-      const messages = this.#rewindChildren(record, events, fork.failedChildren, first, now);
+      const messages = this.#rewindChildren(record, events, fork.failedChildren, now);
       const inbound = fork.inbound.map((event) =>
         create(EnvelopeSchema, { targetInstanceId: instanceId, event, createdAtMs: now, carried: true }),
       );
@@ -220,19 +241,81 @@ export class Administration {
     this.#context.consider(live);
   }
 
-  /** Failed sub-orchestrations are rewound as well; when they end, they tell the parent as ever. */
+  /** Failed sub-orchestrations begin again as well: see `Envelope.again`. When they end, they tell the parent as ever. */
   #rewindChildren(
     record: InstanceRecord,
     events: readonly HistoryEvent[],
     failed: readonly number[],
-    event: HistoryEvent | undefined,
     now: number,
   ): Envelope[] {
-    if (event === undefined) return [];
-    return events.flatMap((created) => {
-      if (created.eventType.case !== "subOrchestrationInstanceCreated" || !failed.includes(created.eventId)) return [];
-      return [envelopeOf(record, { targetInstanceId: created.eventType.value.instanceId, event }, now)];
+    return events
+      .filter(({ eventId }) => failed.includes(eventId))
+      .flatMap((created) => this.#restartChild(record, created, now))
+      .map((envelope) => {
+        envelope.again = true;
+        return envelope;
+      });
+  }
+
+  /** The message with which a completed child told its parent. */
+  async #resultOnceMore(record: InstanceRecord): Promise<Envelope[]> {
+    const { parent, status } = record;
+    const targetInstanceId = parent?.orchestrationInstance?.instanceId;
+    if (parent === undefined || targetInstanceId === undefined || status !== OrchestrationStatus.COMPLETED) return [];
+    const { now } = this.#context;
+    const events = await new StoredHistory(this.#context.ports.store, record).read();
+    const { output: result } = payloadsOf(events);
+    const event = subOrchestrationCompleted(parent.taskScheduledId, { result }, now);
+    const executionId = parent.orchestrationInstance?.executionId;
+    const message = { targetInstanceId, event, generation: parent.generation };
+    return [envelopeOf(record, executionId === undefined ? message : { ...message, executionId }, now)];
+  }
+
+  /** Commits a record that changed apart from any turn, with messages of the instance. */
+  async #send(
+    live: LiveInstance,
+    record: InstanceRecord,
+    messages: readonly Envelope[],
+    parts: { readonly consume: readonly number[]; readonly inbox: LiveInstance["inbox"] },
+  ): Promise<void> {
+    const { local, remote } = this.#routes(messages);
+    const outboxLength = live.outbox.length + remote.length;
+    const row = this.#context.row(record, { inbox: parts.inbox, outboxLength });
+    const done = await this.#context.commit(live, { consume: parts.consume, row, ...this.#mail(local, remote) });
+    live.record = record;
+    this.#posted(live, local, remote, done);
+  }
+
+  #routes(messages: readonly Envelope[]): { readonly local: Envelope[]; readonly remote: Envelope[] } {
+    const { router } = this.#context.ports;
+    return {
+      local: messages.filter(({ targetInstanceId }) => router.isLocal(targetInstanceId)),
+      remote: messages.filter(({ targetInstanceId }) => !router.isLocal(targetInstanceId)),
+    };
+  }
+
+  /** The part of a commit that sends messages. */
+  #mail(local: readonly Envelope[], remote: readonly Envelope[]): Pick<OwnWrite, "outboxAdd" | "deliver"> {
+    const { now } = this.#context;
+    return {
+      outboxAdd: remote.map((envelope) => ({ seq: envelope.seq, bytes: marshalEnvelope(envelope) })),
+      deliver: local.map((envelope) => ({
+        instanceId: envelope.targetInstanceId,
+        decide: neverThrowing(envelope, now),
+      })),
+    };
+  }
+
+  /** After such a commit: sets the messages going. */
+  #posted(live: LiveInstance, local: readonly Envelope[], remote: readonly Envelope[], done: CommittedWrite): void {
+    for (const envelope of remote) live.outbox.push({ seq: envelope.seq, envelope });
+    done.deliveries.forEach((appended, index) => {
+      const envelope = local[index];
+      if (envelope !== undefined) this.#deliveries.noteAppended(appended, envelope);
     });
+    this.#context.ports.signals.changed(live.instanceId);
+    this.#deliveries.pump(live);
+    this.#context.rearm();
   }
 
   /** Cuts a new run from an ended one. @throws see {@link forkForRerun}. */
@@ -316,10 +399,7 @@ export class Administration {
       readonly isNew?: boolean;
     },
   ): Promise<void> {
-    const { now } = this.#context;
-    const { router } = this.#context.ports;
-    const local = parts.messages.filter(({ targetInstanceId }) => router.isLocal(targetInstanceId));
-    const remote = parts.messages.filter(({ targetInstanceId }) => !router.isLocal(targetInstanceId));
+    const { local, remote } = this.#routes(parts.messages);
     record.segmentCount = history.length === 0 ? 0 : 1;
     record.historyLength = history.length;
     const append = history.length === 0 ? undefined : { segment: 0, bytes: marshalSegment(history) };
@@ -336,11 +416,7 @@ export class Administration {
       history: append === undefined ? { truncate: true } : { truncate: true, append },
       consume: parts.consume,
       inbox,
-      outboxAdd: remote.map((envelope) => ({ seq: envelope.seq, bytes: marshalEnvelope(envelope) })),
-      deliver: local.map((envelope) => ({
-        instanceId: envelope.targetInstanceId,
-        decide: neverThrowing(admitEnvelope(envelope, now)),
-      })),
+      ...this.#mail(local, remote),
     };
     const { instanceId } = live;
     const done = await (parts.isNew === true
@@ -351,14 +427,7 @@ export class Administration {
       const seq = done.inboxSeqs[index];
       if (seq !== undefined) live.enqueue({ seq, envelope: unmarshalEnvelope(bytes) });
     });
-    for (const envelope of remote) live.outbox.push({ seq: envelope.seq, envelope });
-    done.deliveries.forEach((appended, index) => {
-      const envelope = local[index];
-      if (envelope !== undefined) this.#deliveries.noteAppended(appended, envelope);
-    });
-    this.#context.ports.signals.changed(live.instanceId);
-    this.#deliveries.pump(live);
-    this.#context.rearm();
+    this.#posted(live, local, remote, done);
   }
 }
 
@@ -380,10 +449,30 @@ function beginAgain(failed: InstanceRecord, nowMs: number): InstanceRecord {
   return record;
 }
 
+/** What tells a parent that its child was purged before its end. Nobody, when it has no parent. */
+function purgeNotice(record: InstanceRecord, nowMs: number): Envelope[] {
+  const { parent, instanceId } = record;
+  const targetInstanceId = parent?.orchestrationInstance?.instanceId;
+  if (parent === undefined || targetInstanceId === undefined) return [];
+  const failureDetails = {
+    errorType: "OrchestrationPurgedError",
+    errorMessage: `sub-orchestration '${instanceId}' was purged before its end`,
+    isNonRetriable: true,
+  };
+  const event = subOrchestrationFailed(parent.taskScheduledId, { failureDetails }, nowMs);
+  const executionId = parent.orchestrationInstance?.executionId;
+  const message = { targetInstanceId, event, generation: parent.generation };
+  return [envelopeOf(record, executionId === undefined ? message : { ...message, executionId }, nowMs)];
+}
+
 /** The latest turn time in a history, epoch ms. */
 function lastTurnOf(history: readonly HistoryEvent[]): number {
-  const turns = history.filter(({ eventType }) => eventType.case === "orchestratorStarted");
-  return Math.max(0, ...turns.map(({ timestamp }) => (timestamp === undefined ? 0 : timestampToMs(timestamp))));
+  let last = 0;
+  for (const { eventType, timestamp } of history) {
+    if (eventType.case !== "orchestratorStarted" || timestamp === undefined) continue;
+    last = Math.max(last, timestampToMs(timestamp));
+  }
+  return last;
 }
 
 /** What events cannot say one by one: whether the instance is suspended at the end of them. */

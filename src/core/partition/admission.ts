@@ -2,7 +2,7 @@
  * What may enter an instance's inbox, and what becomes of it otherwise. Pure rules over the instance's row: a store runs
  * them inside its transaction, so that any client can append without being the owner.
  */
-import { create } from "@bufbuild/protobuf";
+import { clone, create } from "@bufbuild/protobuf";
 import {
   HistoryDecodeError,
   InstanceCompletedError,
@@ -10,10 +10,10 @@ import {
   InstanceMovedError,
   InstanceNotFoundError,
 } from "../errors.ts";
-import { resultKeyOf, resultKeyText } from "../history/dedup.ts";
+import { type ResultKey, resultKeyOf, resultKeyText } from "../history/dedup.ts";
 import { REFUSED_CHILD } from "../history/fork.ts";
 import type { CreateInstanceOptions } from "../hub/backend.ts";
-import { subOrchestrationFailed } from "../protocol/events.ts";
+import { executionRewound, subOrchestrationFailed } from "../protocol/events.ts";
 import {
   CreateOrchestrationAction,
   type ExecutionStartedEvent,
@@ -29,6 +29,7 @@ import { timestampToMs } from "../protocol/timestamp.ts";
 import type { Admission, Decide, DeliveryOutcome, InstanceRow } from "./ports.ts";
 import { isEnded, isMoved, isPurged, newRecord, readRecord, rowOf } from "./record.ts";
 import { noteReceipts } from "./turn-plan.ts";
+import { isMeantFor } from "./turn-selection.ts";
 
 /** A start or an event as a client sends it. */
 export function clientEnvelope(
@@ -91,29 +92,44 @@ export function admitEvent(
 
 /** Decides on a message from another instance. */
 export function admitEnvelope(envelope: Envelope, nowMs: number): Decide<DeliveryOutcome> {
-  return (row) => {
-    const { event } = envelope;
-    if (event === undefined) return dropped("the envelope holds no event");
-    if (event.eventType.case === "executionStarted") return admitChild(envelope, event, row, nowMs);
-    const current = existing(row);
-    if (current === undefined) return dropped("no such instance exists");
-    if (isMoved(current)) return dropped("the instance has moved");
-    const result = resultKeyOf(event);
-    if (result !== undefined) {
-      if (isEnded(current)) return dropped("the instance has ended");
-      if (envelope.generation !== undefined && envelope.generation !== current.generation) {
-        return dropped("the instance has continued as new since");
-      }
-      if (result.kind === "child" && !current.children.some((child) => child.id === result.id)) {
-        return dropped("nothing waits for that result");
-      }
-      const key = `result:${envelope.generation ?? current.generation}:${resultKeyText(result)}`;
-      return accepted(envelope, key);
-    }
-    if (isEnded(current) && !reachesEnded(event, current)) return dropped("the instance has ended");
-    if (hasReceipt(current, envelope)) return accepted(undefined, "");
-    return accepted(envelope, `from:${envelope.sourceExecutionId}:${envelope.seq}:${envelope.sourceInstanceId}`);
-  };
+  return (row) => told(envelope, admit(envelope, row, nowMs), nowMs);
+}
+
+function admit(envelope: Envelope, row: InstanceRow | undefined, nowMs: number): Admission<DeliveryOutcome> {
+  const { event } = envelope;
+  if (event === undefined) return dropped("the envelope holds no event");
+  if (event.eventType.case === "executionStarted") return admitChild(envelope, event, row, nowMs);
+  const current = existing(row);
+  if (current === undefined) return dropped("no such instance exists");
+  if (isMoved(current)) return dropped("the instance has moved");
+  const result = resultKeyOf(event);
+  if (result !== undefined) return admitResult(envelope, result, current);
+  if (isEnded(current) && !reachesEnded(event, current)) return dropped("the instance has ended");
+  if (hasReceipt(current, envelope)) return accepted(undefined, "");
+  return accepted(envelope, `from:${envelope.sourceExecutionId}:${envelope.seq}:${envelope.sourceInstanceId}`);
+}
+
+function admitResult(envelope: Envelope, result: ResultKey, current: InstanceRecord): Admission<DeliveryOutcome> {
+  if (isEnded(current)) return dropped("the instance has ended");
+  if (!isMeantFor(envelope, current)) return dropped("the instance has begun anew since");
+  const isAwaited = current.children.some(
+    ({ id, instanceId }) => id === result.id && instanceId === envelope.sourceInstanceId,
+  );
+  if (result.kind === "child" && !isAwaited) return dropped("nothing waits for that result");
+  return accepted(envelope, `result:${envelope.generation ?? current.generation}:${resultKeyText(result)}`);
+}
+
+/** The parent that waits for the child that an envelope starts. */
+export function waitingParentOf({ event }: Envelope): ParentInstanceInfo | undefined {
+  return event?.eventType.case === "executionStarted" ? event.eventType.value.parentInstance : undefined;
+}
+
+/** A parent is told of a child that could not be started, whatever the reason: else it would wait for ever. */
+function told(envelope: Envelope, admission: Admission<DeliveryOutcome>, nowMs: number): Admission<DeliveryOutcome> {
+  const parent = waitingParentOf(envelope);
+  const { status, reason = "the sub-orchestration could not be started" } = admission.answer;
+  if (status === "accepted" || parent === undefined) return admission;
+  return { answer: { status: "refused", reason }, reply: refusalReply(envelope, parent, reason, nowMs) };
 }
 
 /** Messages of one sender come in order: one that is not above the last receipt has been here before. */
@@ -132,24 +148,26 @@ function reachesEnded({ eventType }: HistoryEvent, { status }: InstanceRecord): 
 }
 
 /** A target whose stored row is damaged must not keep its senders waiting: what it is sent is dropped, with the reason. */
-export function sparingDamaged(decide: Decide<DeliveryOutcome>): Decide<DeliveryOutcome> {
+export function sparingDamaged(envelope: Envelope, nowMs: number): Decide<DeliveryOutcome> {
+  const decide = admitEnvelope(envelope, nowMs);
   return (row) => {
     try {
       return decide(row);
     } catch (error) {
       if (!(error instanceof HistoryDecodeError)) throw error;
-      return dropped(error.message);
+      return told(envelope, dropped(error.message), nowMs);
     }
   };
 }
 
 /** As {@link sparingDamaged}, whatever is wrong: within a sender's commit, nothing of a target may make it fail. */
-export function neverThrowing(decide: Decide<DeliveryOutcome>): Decide<DeliveryOutcome> {
+export function neverThrowing(envelope: Envelope, nowMs: number): Decide<DeliveryOutcome> {
+  const decide = admitEnvelope(envelope, nowMs);
   return (row) => {
     try {
       return decide(row);
     } catch (error) {
-      return dropped((error as Error).message);
+      return told(envelope, dropped((error as Error).message), nowMs);
     }
   };
 }
@@ -165,25 +183,52 @@ function admitChild(
   nowMs: number,
 ): Admission<DeliveryOutcome> {
   const payload = startOf(start);
-  const current = existing(row);
-  const tombstone = row === undefined ? undefined : readRecord(row);
-  const isRepeat = (record: InstanceRecord): boolean =>
-    payload.parentInstance === undefined
-      ? record.incarnation === (payload.orchestrationInstance?.executionId ?? "")
-      : sameParent(record.parent, payload.parentInstance);
-  if (tombstone !== undefined && isPurged(tombstone) && isRepeat(tombstone)) return dropped("the instance was purged");
-  // It has begun a run before, which another one has replaced since.
-  if (tombstone !== undefined && hasReceipt(tombstone, envelope)) return accepted(undefined, "");
-  if (current !== undefined) {
-    if (isRepeat(current)) return accepted(undefined, "");
-    if (!isEnded(current)) {
-      const reason = `orchestration instance already exists: '${current.instanceId}' is ${statusName(current.status)}`;
-      const { parentInstance } = payload;
-      if (parentInstance === undefined) return dropped(reason);
-      return { answer: { status: "refused", reason }, reply: refusalReply(envelope, parentInstance, reason, nowMs) };
-    }
-  }
-  return { ...creation(start, row, nowMs, { envelope }), answer: { status: "accepted" } };
+  const { parentInstance: parent } = payload;
+  const stored = row === undefined ? undefined : readRecord(row);
+  const isRepeat =
+    stored !== undefined &&
+    (parent === undefined
+      ? stored.incarnation === (payload.orchestrationInstance?.executionId ?? "")
+      : sameParent(stored.parent, parent));
+  const creates = { ...creation(start, row, nowMs, { envelope }), answer: { status: "accepted" as const } };
+  if (stored === undefined) return creates;
+  // It has begun a run before, which another one may have replaced since.
+  if (hasReceipt(stored, envelope)) return accepted(undefined, "");
+  if (isPurged(stored)) return isRepeat && !envelope.again ? dropped("the instance was purged") : creates;
+  if (isMoved(stored)) return dropped("the instance has moved");
+  if (isRepeat) return envelope.again ? (startedAgain(envelope, stored, nowMs) ?? creates) : accepted(undefined, "");
+  if (isEnded(stored) || isOrphan(stored, parent)) return creates;
+  return dropped(`orchestration instance already exists: '${stored.instanceId}' is ${statusName(stored.status)}`);
+}
+
+/**
+ * The failure of a child is undone, and it is there: a failed one is rewound, a completed one (it was rewound by itself) tells
+ * its result once more, and one that runs will tell. `undefined`: it was terminated, and begins anew.
+ */
+function startedAgain(
+  envelope: Envelope,
+  child: InstanceRecord,
+  nowMs: number,
+): Admission<DeliveryOutcome> | undefined {
+  if (!isEnded(child)) return accepted(undefined, "");
+  if (child.status !== OrchestrationStatus.FAILED && child.status !== OrchestrationStatus.COMPLETED) return undefined;
+  const rewound = clone(EnvelopeSchema, envelope);
+  rewound.event = executionRewound({ reason: "its parent was rewound" }, nowMs);
+  return accepted(rewound, "rewind");
+}
+
+/**
+ * A child of a former run of the same parent, which another one has replaced: nobody waits for it, and its id is needed.
+ * Children of an earlier generation of the same run are no orphans.
+ */
+function isOrphan(child: InstanceRecord, parent: ParentInstanceInfo | undefined): boolean {
+  return (
+    parent !== undefined &&
+    child.parent !== undefined &&
+    child.parent.orchestrationInstance?.instanceId === parent.orchestrationInstance?.instanceId &&
+    child.parent.orchestrationInstance?.executionId !== parent.orchestrationInstance?.executionId &&
+    child.parent.generation === parent.generation
+  );
 }
 
 /** The event that tells a parent that its child could not be started. */
@@ -211,6 +256,8 @@ export function refusalReply(
     event: refusal(taskScheduledId, reason, nowMs),
     createdAtMs: nowMs,
   });
+  const executionId = parent.orchestrationInstance?.executionId;
+  if (executionId !== undefined) answer.targetExecutionId = executionId;
   return {
     instanceId: envelope.sourceInstanceId,
     key: `result:${generation}:child:${taskScheduledId}`,

@@ -7,7 +7,7 @@ import {
   type InstanceRecord,
   InstanceRecordSchema,
 } from "../protocol/gen/perdura/model/v1/store_pb.ts";
-import { admitEnvelope, refusalReply, sparingDamaged } from "./admission.ts";
+import { refusalReply, sparingDamaged, waitingParentOf } from "./admission.ts";
 import type { LiveInstance, QueuedEnvelope } from "./live-instance.ts";
 import { decodeItem } from "./live-instance.ts";
 import { loadRetryMs, type PartitionContext } from "./partition-context.ts";
@@ -17,7 +17,7 @@ import { fenceOf, isEnded, isIndexDirty, isPurged } from "./record.ts";
 /** First wait after a delivery that failed, in ms; doubled each time. */
 const FIRST_RETRY_MS = 1000;
 /** How long news of a running instance wait for more, in ms. */
-const INDEX_DELAY_MS = 50;
+const INDEX_DELAY_MS = 200;
 /** Longest wait between two tries of a delivery, in ms. */
 const MAX_RETRY_MS = 60_000;
 
@@ -41,7 +41,7 @@ export class Deliveries {
   async receive(envelopes: readonly Envelope[]): Promise<readonly DeliveryOutcome[]> {
     const outcomes: DeliveryOutcome[] = [];
     for (const envelope of envelopes) {
-      const decide = sparingDamaged(admitEnvelope(envelope, this.#context.now));
+      const decide = sparingDamaged(envelope, this.#context.now);
       const appended = await this.#context.append(envelope.targetInstanceId, decide);
       this.noteAppended(appended, envelope);
       outcomes.push(appended.answer);
@@ -65,6 +65,8 @@ export class Deliveries {
     } else if (seq !== undefined) {
       const live = table.peek(instanceId);
       if (live === undefined) this.look(instanceId);
+      // A start that found its child there was taken as another message: see `Envelope.again`.
+      else if (envelope.event?.eventType.case === "executionStarted") this.refresh(instanceId);
       else {
         live.enqueue({ seq, envelope });
         this.#context.consider(live);
@@ -194,10 +196,9 @@ export class Deliveries {
       const gone = new Set(delivered.map(({ seq }) => seq));
       const refusals = delivered.flatMap(({ envelope }, index) => {
         const outcome = outcomes[index];
-        const start =
-          envelope.event?.eventType.case === "executionStarted" ? envelope.event.eventType.value : undefined;
-        if (outcome?.status !== "refused" || start?.parentInstance === undefined) return [];
-        return [refusalReply(envelope, start.parentInstance, outcome.reason ?? "refused", now)];
+        const parent = waitingParentOf(envelope);
+        if (outcome?.status !== "refused" || parent === undefined) return [];
+        return [refusalReply(envelope, parent, outcome.reason ?? "refused", now)];
       });
       const outbox = live.outbox.filter(({ seq }) => !gone.has(seq));
       const inboxGrows = refusals.length > 0;
@@ -257,8 +258,8 @@ export class Deliveries {
     try {
       while (!live.stale && this.#context.tenure !== undefined && isIndexDirty(live.record)) {
         const entry = indexEntryOf(live.record);
-        const held = await index.publish(entry);
-        await this.#acknowledgeIndex(live, entry.version, held);
+        const inTheWay = await index.publish(entry);
+        await this.#acknowledgeIndex(live, entry.version, inTheWay);
         this.#failures.delete(key);
       }
     } catch (error) {
@@ -268,11 +269,12 @@ export class Deliveries {
     }
   }
 
-  async #acknowledgeIndex(live: LiveInstance, version: number, held: number): Promise<void> {
+  async #acknowledgeIndex(live: LiveInstance, version: number, inTheWay: number | undefined): Promise<void> {
     await live.exclusive(async () => {
       if (live.stale) return;
-      if (held > live.record.indexVersion) {
-        await this.#outbid(live, held);
+      // A later one of this very run may stand there, when this one came twice: then the record has gone on, too.
+      if (inTheWay !== undefined && inTheWay >= live.record.indexVersion) {
+        await this.#outbid(live, inTheWay);
         return;
       }
       if (live.record.indexedVersion >= version) return;

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "../errors.ts";
 import type { InstanceQuery } from "../hub/query.ts";
+import { statusFromName, statusName } from "../protocol/status.ts";
 import type { InstanceRow, InstanceSummary, RowQuery } from "./ports.ts";
 
 const DEFAULT_PAGE_SIZE = 100;
@@ -12,7 +13,7 @@ export function rowQueryOf(query: InstanceQuery): RowQuery {
     throw new InvalidArgumentError(`pageSize is ${limit}: give a whole number from 1 to ${MAX_PAGE_SIZE}`);
   }
   return {
-    statuses: query.runtimeStatus,
+    statuses: query.runtimeStatus?.map((status) => statusName(statusFromName(status))),
     names: typeof query.name === "string" ? [query.name] : query.name,
     tags: query.tags,
     idPrefix: query.instanceIdPrefix,

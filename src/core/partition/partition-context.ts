@@ -166,8 +166,10 @@ export class PartitionContext {
 
   /** The earliest of the deadlines that are kept in memory only. */
   get nextInMemory(): number | undefined {
-    const moments = [...this.soon.values(), ...this.#later.map(({ atMs }) => atMs)];
-    return moments.length === 0 ? undefined : Math.min(...moments);
+    let next: number | undefined;
+    for (const atMs of this.soon.values()) if (next === undefined || atMs < next) next = atMs;
+    for (const { atMs } of this.#later) if (next === undefined || atMs < next) next = atMs;
+    return next;
   }
 
   /** Forgets all deadlines that are kept in memory only. */
@@ -200,7 +202,7 @@ export function isInFlight(record: InstanceRecord, inbox: readonly QueuedEnvelop
 export function parkedRetryMs(record: InstanceRecord): number | undefined {
   if (record.parked === undefined) return undefined;
   if (record.parked.code === CRASH_LOOP) return Number.MAX_SAFE_INTEGER;
-  return record.lastUpdatedAtMs + Math.min(60_000 * 2 ** Math.min(record.parked.attempts - 1, 6), 3_600_000);
+  return record.lastUpdatedAtMs + parkedDelayMs(record.parked.attempts);
 }
 
 /** How long after a failed load an instance is tried again, in ms: what is damaged, or too new, does not mend by itself. */
@@ -211,7 +213,18 @@ export function loadRetryMs(error: unknown): number {
 /** The code of an instance that was parked because its host died too often with work of it in flight. */
 export const CRASH_LOOP = "crash_loop";
 
+/** How long what is parked waits at first before it is tried again by itself, in ms. */
+export const PARKED_RETRY_MS = 60_000;
+
+/** How long what is parked waits after so many tries: a minute, then twice as long each time, an hour at most. */
+export function parkedDelayMs(attempts: number): number {
+  return Math.min(PARKED_RETRY_MS * 2 ** Math.min(attempts - 1, 6), 3_600_000);
+}
+
 function taskRetryMs(record: InstanceRecord): number | undefined {
-  const isParked = record.tasks.some((task) => task.parkedReason !== undefined);
-  return isParked ? record.lastUpdatedAtMs + 60_000 : undefined;
+  let next: number | undefined;
+  for (const { parkedReason, parkedUntilMs = record.lastUpdatedAtMs + PARKED_RETRY_MS } of record.tasks) {
+    if (parkedReason !== undefined && (next === undefined || parkedUntilMs < next)) next = parkedUntilMs;
+  }
+  return next;
 }

@@ -19,7 +19,7 @@ import type {
   WaitOptions,
 } from "../hub/backend.ts";
 import type { OrchestrationMetadata } from "../hub/metadata.ts";
-import { purgeRecursively } from "../hub/purge.ts";
+import { type PurgeOneOptions, purgeRecursively } from "../hub/purge.ts";
 import type { InstanceIdPage, InstancePage, InstanceQuery } from "../hub/query.ts";
 import { restartInstance } from "../hub/restart.ts";
 import type { ActivityWorkItem, OrchestrationWorkItem } from "../hub/work-item.ts";
@@ -496,7 +496,7 @@ export class Partition implements Backend {
   }
 
   /** Purges this instance only. @throws {@link InstanceNotFoundError}, {@link InstanceNotCompletedError}. */
-  async purgeOne(instanceId: string, options: Pick<PurgeOptions, "force"> = {}): Promise<void> {
+  async purgeOne(instanceId: string, options: PurgeOneOptions = {}): Promise<void> {
     await this.#ready();
     await this.#administration.purgeOne(instanceId, options);
   }

@@ -247,8 +247,9 @@ export interface Router {
   /** True when the target lives in this partition; its messages are then part of the commit that sends them. */
   isLocal(instanceId: string): boolean;
   /**
-   * Delivers messages to one target, in order. Resolves when the target has made them durable, with one outcome each;
-   * rejects when it cannot be known whether it did: they are then sent again.
+   * Delivers messages to one target, in order: all, or as many from the front as go at once, one at least. Resolves when the
+   * target has made these durable, with one outcome each; the others are sent again. Rejects
+   * when it cannot be known whether it did: they are then sent again.
    */
   deliver(targetInstanceId: string, envelopes: readonly Envelope[]): Promise<readonly DeliveryOutcome[]>;
 }
@@ -256,10 +257,10 @@ export interface Router {
 /** Where a partition of few instances tells of them, so that all can be listed. Absent where the store itself can list. */
 export interface Index {
   /**
-   * Stores an entry unless a later version is there. Resolves when it is durable, with the version that the index has now: a
-   * later one than the instance's own is left of a former run of the id, whose clock was ahead.
+   * Stores an entry unless its version, or a later one, is there. Resolves when that is durable, with what
+   * `standsInTheWay` says of the entry that is there now: the version of another one that kept this one out.
    */
-  publish(entry: IndexEntry): Promise<number>;
+  publish(entry: IndexEntry): Promise<number | undefined>;
 }
 
 /** Real-time timers of the process, for what need not be durable. */

@@ -82,7 +82,8 @@ export function planTurn(
   record.turnCount++;
   record.lastTurnAtMs = Math.max(record.lastTurnAtMs, state.lastTurnTimeMs);
   record.lastUpdatedAtMs = Math.max(record.lastUpdatedAtMs, nowMs, record.lastTurnAtMs);
-  if (record.status !== committed.status || record.generation !== committed.generation) {
+  const isListed = (one: InstanceRecord): unknown[] => [one.status, one.generation, one.customStatus];
+  if (isListed(record).some((value, index) => value !== isListed(committed)[index])) {
     record.indexVersion = Math.max(nowMs, record.indexVersion + 1);
   }
   const messages = state.pendingMessages.map((message) => envelopeOf(record, message, nowMs));
@@ -287,6 +288,7 @@ export function envelopeOf(record: InstanceRecord, message: PendingMessage, nowM
     createdAtMs: nowMs,
   });
   if (message.generation !== undefined) envelope.generation = message.generation;
+  if (message.executionId !== undefined) envelope.targetExecutionId = message.executionId;
   return envelope;
 }
 

@@ -1,6 +1,6 @@
 import { timerFired } from "../protocol/events.ts";
 import type { HistoryEvent } from "../protocol/gen/perdura/model/v1/history_pb.ts";
-import type { InstanceRecord } from "../protocol/gen/perdura/model/v1/store_pb.ts";
+import type { Envelope, InstanceRecord } from "../protocol/gen/perdura/model/v1/store_pb.ts";
 import { timestampToMsCeil } from "../protocol/timestamp.ts";
 import type { LiveInstance, QueuedEnvelope, StagedResult } from "./live-instance.ts";
 import { nextTimerMs } from "./record.ts";
@@ -38,9 +38,8 @@ export function selectTurn(live: LiveInstance, nowMs: number): TurnSelection | u
       const timer = timers.shift();
       if (timer !== undefined) events.push(timer.event);
     }
-    const { event, generation } = envelope;
-    // A result that was meant for a former generation has no effect any more.
-    if (event !== undefined && (generation === undefined || generation === live.record.generation)) events.push(event);
+    // A result that was meant for a former generation, or another run, has no effect any more.
+    if (envelope.event !== undefined && isMeantFor(envelope, live.record)) events.push(envelope.event);
   }
   for (const timer of timers) events.push(timer.event);
   const staged = awaitsStart ? [] : live.staged.slice(0, MAX_EVENTS_PER_TURN);
@@ -62,6 +61,13 @@ export function nextLookMs(record: InstanceRecord, inbox: readonly QueuedEnvelop
 
 function kindOf(event: HistoryEvent | undefined): string | undefined {
   return event?.eventType.case;
+}
+
+/** Is the message for the generation that the record is of? */
+export function isMeantFor(envelope: Envelope, record: InstanceRecord): boolean {
+  const { generation, targetExecutionId } = envelope;
+  if (generation !== undefined && generation !== record.generation) return false;
+  return targetExecutionId === undefined || targetExecutionId === record.executionId;
 }
 
 /** The start goes first, then what a former generation carried over, then all else as it came. */

@@ -19,7 +19,7 @@ import {
 } from "../protocol/gen/perdura/model/v1/store_pb.ts";
 import { marshalEnvelope } from "../protocol/marshal.ts";
 import type { Activities, ResultTaker } from "./activities.ts";
-import { admitEnvelope, neverThrowing, refusal } from "./admission.ts";
+import { neverThrowing, refusal } from "./admission.ts";
 import type { Deliveries } from "./deliveries.ts";
 import type { LiveInstance, OpenTurn } from "./live-instance.ts";
 import { loadRetryMs, type PartitionContext, parkedRetryMs } from "./partition-context.ts";
@@ -217,7 +217,7 @@ export class Turns implements ResultTaker {
       outboxAdd: routes.remote.map((envelope) => ({ seq: envelope.seq, bytes: marshalEnvelope(envelope) })),
       deliver: routes.local.map((envelope) => ({
         instanceId: envelope.targetInstanceId,
-        decide: neverThrowing(admitEnvelope(envelope, now)),
+        decide: neverThrowing(envelope, now),
       })),
     });
     // Durable from here on: now the world may see it.
@@ -233,9 +233,10 @@ export class Turns implements ResultTaker {
     live.turnRetries = 0;
     live.notBefore = undefined;
     live.joinUntil = remoteJoinUntil(live, now);
-    for (const result of turn.staged) {
-      live.staged.splice(live.staged.indexOf(result), 1);
-      result.resolve();
+    if (turn.staged.length > 0) {
+      const taken = new Set(turn.staged);
+      live.staged = live.staged.filter((result) => !taken.has(result));
+      for (const { resolve } of turn.staged) resolve();
     }
     this.#activities().sync(live, plan.segment, state.pendingTasks);
     if (wasParked) this.#activities().dispatchAll(live);

@@ -1,4 +1,5 @@
 import { AbortedError, StorageError } from "../../core/errors.ts";
+import { standsInTheWay } from "../../core/partition/index-entry.ts";
 import { LocalSignals } from "../../core/partition/local-signals.ts";
 import type { DeliveryOutcome, Index, Ownership, Router } from "../../core/partition/ports.ts";
 import type { Envelope, IndexEntry } from "../../core/protocol/gen/perdura/model/v1/store_pb.ts";
@@ -148,8 +149,9 @@ export class ObjectsWorld extends World {
             const known = this.#index.get(entry.instanceId);
             if (known === undefined || known.version < entry.version) this.#index.set(entry.instanceId, entry);
             if (this.faults.happens("index fails after it took effect")) return fail();
-            const held = this.#index.get(entry.instanceId)?.version ?? 0;
-            this.loop.post(host, "hears that the index knows", () => resolve(held));
+            const inTheWay = standsInTheWay(this.#index.get(entry.instanceId) ?? entry, entry);
+            const words = inTheWay === undefined ? "the index knows" : "another entry stands in the way";
+            this.loop.post(host, `hears that ${words}`, () => resolve(inTheWay));
           });
         }),
     };

@@ -19,9 +19,10 @@ describe("the next delay", () => {
     expect(computeNextDelay(policy({ maxDelay: "10s", timeout: "2m" }), retries, first, first + 60_000)).toBe(ms);
   });
 
-  it("is none when the time is over", () => {
+  it("is none when the time is over, or would be at its end", () => {
     expect(computeNextDelay(policy({ timeout: "30s" }), 0, first, first + 60_000)).toBeUndefined();
-    expect(computeNextDelay(policy({ timeout: "30s" }), 0, first, first + 30_000)).toBe(2000);
+    expect(computeNextDelay(policy({ timeout: "30s" }), 0, first, first + 30_000)).toBeUndefined();
+    expect(computeNextDelay(policy({ timeout: "30s" }), 0, first, first + 28_000)).toBe(2000);
   });
 
   it("stays with a coefficient of 1", () => {

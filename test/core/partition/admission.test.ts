@@ -151,8 +151,19 @@ describe("another instance's message", () => {
   });
 
   it("with a child's result is taken under one key, however often it is sent", () => {
-    const taken = deliver(subOrchestrationCompleted(3, {}, T0), row({ children: [{ id: 3 }] }), { generation: 0 });
-    expect(taken.item?.key).toBe("result:0:child:3");
+    const completed = subOrchestrationCompleted(3, {}, T0);
+    const parentRow = row({ executionId: "mine", children: [{ id: 3, instanceId: "other" }] });
+    expect(deliver(completed, parentRow, { generation: 0 }).item?.key).toBe("result:0:child:3");
+    const meant = deliver(completed, parentRow, { generation: 0, targetExecutionId: "mine" });
+    expect(meant.item?.key).toBe("result:0:child:3");
+  });
+
+  it("with a result is dropped when it is of another child, or meant for a former run of the parent", () => {
+    const completed = subOrchestrationCompleted(3, {}, T0);
+    const children = [{ id: 3, instanceId: "other" }];
+    const stranger = deliver(completed, row({ children: [{ id: 3, instanceId: "elsewhere" }] }), { generation: 0 });
+    const former = deliver(completed, row({ executionId: "mine", children }), { targetExecutionId: "former" });
+    for (const { answer, item } of [stranger, former]) expect([answer.status, item]).toEqual(["dropped", undefined]);
   });
 
   it("reaches an ended instance when it goes on to its children, or rewinds its failure", () => {
@@ -194,7 +205,30 @@ describe("the start of a child", () => {
       const repeated = deliver(child, row({ parent, ...fields }));
       expect([repeated.answer.status, repeated.row]).toEqual(["accepted", undefined]);
     }
-    expect(deliver(child, row({ parent, purgedAtMs: T0 })).answer.status).toBe("dropped");
+    const purged = deliver(child, row({ parent, purgedAtMs: T0 }));
+    expect([purged.answer.status, purged.row, purged.reply?.instanceId]).toEqual(["refused", undefined, "other"]);
+  });
+
+  it("that undoes a failure rewinds the child, has a completed one tell its result, and leaves a running one", () => {
+    const again = (fields: { readonly status?: OrchestrationStatus; readonly purgedAtMs?: number }) =>
+      deliver(child, row({ parent, ...fields }), { again: true });
+    for (const status of [FAILED, COMPLETED]) {
+      const { item, row: created } = again({ status });
+      expect([item?.key, created]).toEqual(["rewind", undefined]);
+      const kind = item === undefined ? undefined : unmarshalEnvelope(item.bytes).event?.eventType.case;
+      expect(kind).toBe("executionRewound");
+    }
+    expect([again({}).item, again({}).row]).toEqual([undefined, undefined]);
+    expect(again({ status: OrchestrationStatus.TERMINATED }).row?.wipe).toBe(true);
+    expect(again({ purgedAtMs: T0 }).item?.key).toBe("start");
+  });
+
+  it("takes the place of a child that a former run of the same parent has left behind", () => {
+    const former = { ...parent, orchestrationInstance: { instanceId: "other", executionId: "former" } };
+    expect(deliver(child, row({ parent: former })).row?.wipe).toBe(true);
+    const stranger = { ...parent, orchestrationInstance: { instanceId: "third", executionId: "former" } };
+    expect(deliver(child, row({ parent: stranger })).answer.status).toBe("refused");
+    expect(deliver(child, row({ parent: { ...former, generation: 0 } })).answer.status).toBe("refused");
   });
 
   it("that nobody waits for is told apart by its execution id, and dropped on a running instance", () => {

@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { StorageError } from "../../../src/core/errors.ts";
 import { TaskRegistry } from "../../../src/core/orchestration/registry.ts";
+import { standsInTheWay } from "../../../src/core/partition/index-entry.ts";
 import type { Index, Ownership } from "../../../src/core/partition/ports.ts";
 import { eventRaised, executionStarted } from "../../../src/core/protocol/events.ts";
 import { OrchestrationStatus } from "../../../src/core/protocol/gen/perdura/model/v1/history_pb.ts";
@@ -25,10 +26,10 @@ function newIndex(): Index & { readonly entries: Map<string, IndexEntry>; releas
   return {
     entries,
     released: Promise.resolve(),
-    async publish(entry): Promise<number> {
+    async publish(entry): Promise<number | undefined> {
       if ((entries.get(entry.instanceId)?.version ?? 0) < entry.version) entries.set(entry.instanceId, entry);
       await this.released;
-      return entries.get(entry.instanceId)?.version ?? 0;
+      return standsInTheWay(entries.get(entry.instanceId) ?? entry, entry);
     },
   };
 }
@@ -75,6 +76,21 @@ test("the index follows an id that was created anew after the clock went back", 
   await clock.advance(10_000);
   clock.jump(clock.now() - 3_600_000);
   await hub.client.scheduleNewOrchestration("quick", undefined, { instanceId: "i" });
+  await clock.advance(60_000);
+  expect(index.entries.get("i")).toMatchObject({ deleted: false, status: OrchestrationStatus.COMPLETED });
+  await hub.close();
+});
+
+test("the index follows an id that was purged and created anew within one millisecond", async () => {
+  const index = newIndex();
+  const { hub, clock } = openTab({ registry: registry(), ports: { index } });
+  await hub.worker.start();
+  for (let round = 0; round < 3; round++) {
+    await hub.client.scheduleNewOrchestration("quick", undefined, { instanceId: "i" });
+    await clock.rest();
+    if (round < 2) await hub.client.purgeOrchestrationState("i");
+    await clock.rest();
+  }
   await clock.advance(60_000);
   expect(index.entries.get("i")).toMatchObject({ deleted: false, status: OrchestrationStatus.COMPLETED });
   await hub.close();

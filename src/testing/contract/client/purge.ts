@@ -1,10 +1,11 @@
 import { defineOrchestrator } from "../../../core/orchestration/references.ts";
 import type { AnyTaskReference } from "../../../core/orchestration/registry.ts";
 import { ACTIVITY } from "../activities.ts";
-import { assertEqual, assertRejects } from "../assert.ts";
-import { begin, type ClientSuite, end, newId, output, run, runs, twice, until } from "../case.ts";
+import { assertContains, assertEqual, assertRejects } from "../assert.ts";
+import { begin, type ClientSuite, end, eventually, newId, output, run, runs, twice, until } from "../case.ts";
 import { emptyOrchestrator, singleOrchestrator } from "./activities.ts";
 import { waitingOrchestrator } from "./external-events.ts";
+import { exists, parentOfWaitingOrchestrator } from "./sub-orchestrations.ts";
 
 const busy = defineOrchestrator("contract.busy", (ctx) => ctx.callActivity(ACTIVITY.slow, { ms: 300, value: "late" }));
 const threeLevels = defineOrchestrator("contract.threeLevels", async (ctx, depth: number): Promise<number> => {
@@ -78,6 +79,25 @@ export function purgeTests(suite: ClientSuite): void {
       const later = await hub.client.fetchOrchestrationMetadata(id);
       assertEqual(later.output, done.output, "output after the former run's activity ended");
     });
+
+    twice(
+      suite,
+      "a child that is purged before its end fails its parent's task, and the parent goes on",
+      async (hub) => {
+        const childId = newId("child");
+        const id = await begin(hub, parentOfWaitingOrchestrator, childId);
+        await eventually(
+          hub,
+          () => exists(hub.client.fetchOrchestrationMetadata(childId)),
+          Boolean,
+          "the child exists",
+        );
+        await hub.client.purgeOrchestrationState(childId, { force: true });
+        const done = await end(hub, id);
+        assertContains(String(output(hub, done)), "was purged before its end", "output");
+        return [done.runtimeStatus];
+      },
+    );
 
     twice(suite, "what was purged does not run any further", async (hub) => {
       const done = await run(hub, emptyOrchestrator);

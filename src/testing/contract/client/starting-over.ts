@@ -6,6 +6,7 @@ import {
   begin,
   type ClientSuite,
   end,
+  eventually,
   historyKinds,
   newId,
   outcome,
@@ -17,7 +18,7 @@ import {
 } from "../case.ts";
 import { chainOrchestrator, failingOrchestrator, singleOrchestrator } from "./activities.ts";
 import { waitingOrchestrator } from "./external-events.ts";
-import { parentOrchestrator } from "./sub-orchestrations.ts";
+import { exists, parentOrchestrator } from "./sub-orchestrations.ts";
 import { timerOrchestrator } from "./timers.ts";
 
 const flaky = defineOrchestrator("contract.flaky", async (ctx) => {
@@ -30,6 +31,12 @@ const parentOfFlaky = defineOrchestrator("contract.parentOfFlaky", async (ctx) =
   await ctx.callSubOrchestrator(flakyChild);
   return "the child succeeded";
 });
+const parentOfStranger = defineOrchestrator("contract.parentOfStranger", (ctx, instanceId: string) =>
+  ctx.callSubOrchestrator(singleOrchestrator, "child", { instanceId }),
+);
+const parentOfTerminated = defineOrchestrator("contract.parentOfTerminated", (ctx, instanceId: string) =>
+  ctx.callSubOrchestrator(waitingOrchestrator, undefined, { instanceId }),
+);
 const echoes = defineOrchestrator("contract.echoes", async (ctx, input: unknown) => {
   const first = await ctx.callActivity(ACTIVITY.echo, input);
   const second = await ctx.callActivity(ACTIVITY.echo, "second");
@@ -52,6 +59,8 @@ export const startingOverOrchestrators: readonly AnyTaskReference[] = [
   flaky,
   flakyChild,
   parentOfFlaky,
+  parentOfStranger,
+  parentOfTerminated,
   echoes,
   raised,
   timed,
@@ -124,6 +133,65 @@ export function startingOverTests(suite: ClientSuite): void {
       assertEqual((await hub.client.fetchOrchestrationMetadata(`${id}:0000`)).runtimeStatus, "COMPLETED", "the child");
       return outcome(hub, done);
     });
+
+    twice(
+      suite,
+      "a child that was refused is started at the rewind, and refused again while its id is taken",
+      async (hub) => {
+        const taken = await begin(hub, waitingOrchestrator);
+        await until(hub, taken, ({ runtimeStatus }) => runtimeStatus === "RUNNING", "the stranger runs");
+        const id = await begin(hub, parentOfStranger, taken);
+        assertEqual((await end(hub, id)).runtimeStatus, "FAILED", "the first try");
+        await hub.client.rewindOrchestration(id);
+        const isRewoundAndEnded = (kinds: readonly string[]): boolean =>
+          kinds.includes("executionRewound") && kinds.some((kind) => kind.startsWith("executionCompleted"));
+        await eventually(hub, () => historyKinds(hub, id), isRewoundAndEnded, "refused again");
+        await hub.client.raiseEvent(taken, "go", "bye");
+        assertEqual(output(hub, await end(hub, taken)), "bye", "the stranger");
+        await hub.client.rewindOrchestration(id);
+        const done = await end(hub, id);
+        assertEqual(output(hub, done), "Hello, child!", "output");
+        return outcome(hub, done);
+      },
+    );
+
+    twice(suite, "a child that was terminated, or purged, begins anew at the rewind of its parent", async (hub) => {
+      for (const way of ["terminated", "purged"]) {
+        const childId = newId("child");
+        const id = await begin(hub, parentOfTerminated, childId);
+        await eventually(
+          hub,
+          () => exists(hub.client.fetchOrchestrationMetadata(childId)),
+          Boolean,
+          "the child exists",
+        );
+        await (way === "purged"
+          ? hub.client.purgeOrchestrationState(childId, { force: true })
+          : hub.client.terminateOrchestration(childId));
+        assertEqual((await end(hub, id)).runtimeStatus, "FAILED", `the first try, ${way}`);
+        await hub.client.rewindOrchestration(id);
+        await until(hub, id, ({ runtimeStatus }) => runtimeStatus === "RUNNING", "it runs again");
+        await eventually(hub, () => exists(hub.client.raiseEvent(childId, "go", way)), Boolean, "the child runs again");
+        assertEqual(output(hub, await end(hub, id)), way, "output");
+      }
+    });
+
+    twice(
+      suite,
+      "a child that was rewound by itself, and has succeeded, tells its parent at the parent's rewind",
+      async (hub) => {
+        const id = await begin(hub, parentOfFlaky);
+        assertEqual((await end(hub, id)).runtimeStatus, "FAILED", "the first try");
+        await hub.client.rewindOrchestration(`${id}:0000`);
+        await until(hub, `${id}:0000`, ({ runtimeStatus }) => runtimeStatus === "COMPLETED", "the child");
+        assertEqual((await hub.client.fetchOrchestrationMetadata(id)).runtimeStatus, "FAILED", "the parent as yet");
+        await hub.client.rewindOrchestration(id);
+        await until(hub, id, ({ runtimeStatus }) => runtimeStatus !== "FAILED", "it runs again");
+        const done = await end(hub, id);
+        assertEqual(output(hub, done), "the child succeeded", "output");
+        return outcome(hub, done);
+      },
+    );
 
     twice(suite, "only what has failed is rewound", async (hub) => {
       const running = await begin(hub, waitingOrchestrator);

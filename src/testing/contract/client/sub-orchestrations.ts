@@ -173,6 +173,52 @@ export function subOrchestrationTests(suite: ClientSuite): void {
       return outcome(hub, done);
     });
 
+    twice(
+      suite,
+      "an orchestration that starts over takes the place of the children that its former run left behind",
+      async (hub) => {
+        const childId = newId("child");
+        const hasStarted = ({ runtimeStatus }: { runtimeStatus: string }): boolean => runtimeStatus === "RUNNING";
+        const id = await begin(hub, parentOfWaitingOrchestrator, childId);
+        await eventually(
+          hub,
+          () => exists(hub.client.fetchOrchestrationMetadata(childId)),
+          Boolean,
+          "the child exists",
+        );
+        const left = await until(hub, childId, hasStarted, "the first child runs");
+        await hub.client.terminateOrchestration(id, { recursive: false });
+        await end(hub, id);
+        await hub.client.restartOrchestration(id);
+        const isAnother = (one: { executionId: string; runtimeStatus: string }): boolean =>
+          one.executionId !== left.executionId && hasStarted(one);
+        await until(hub, childId, isAnother, "another child runs under that id");
+        await hub.client.raiseEvent(childId, "go", "for the second");
+        const done = await end(hub, id);
+        assertEqual(output(hub, done), "for the second", "output");
+        return outcome(hub, done);
+      },
+    );
+
+    twice(suite, "what a child of a former run tells has no effect on the run that took its place", async (hub) => {
+      const [first, second] = [newId("first"), newId("second")];
+      const id = await begin(hub, parentOfWaitingOrchestrator, first);
+      await eventually(hub, () => exists(hub.client.fetchOrchestrationMetadata(first)), Boolean, "the first child");
+      await hub.client.terminateOrchestration(id, { recursive: false });
+      await end(hub, id);
+      await hub.client.purgeOrchestrationState(id, { recursive: false });
+      await begin(hub, parentOfWaitingOrchestrator, second, { instanceId: id });
+      await eventually(hub, () => exists(hub.client.fetchOrchestrationMetadata(second)), Boolean, "the second child");
+      await hub.client.raiseEvent(first, "go", "of the first");
+      await end(hub, first);
+      await hub.after(20);
+      assertEqual((await hub.client.fetchOrchestrationMetadata(id)).runtimeStatus, "RUNNING", "the second run");
+      await hub.client.raiseEvent(second, "go", "of the second");
+      const done = await end(hub, id);
+      assertEqual(output(hub, done), "of the second", "output");
+      return [done.runtimeStatus];
+    });
+
     twice(suite, "version and tags of a child arrive with it, and it knows its parent", async (hub) => {
       const done = await run(hub, parentOfTagged);
       assertEqual(output(hub, done), { version: "7", tags: { team: "x" }, parent: parentOfTagged.name }, "output");

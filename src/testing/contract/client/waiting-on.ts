@@ -123,6 +123,8 @@ export function waitingOnTests(suite: ClientSuite): void {
     twice(suite, "a custom status stays until it is set again, and can be cleared", async (hub) => {
       const id = await begin(hub, statuses);
       await until(hub, id, ({ customStatus }) => customStatus === '"one"', "the first status");
+      const listed = async () => (await hub.client.queryInstances({ instanceIdPrefix: id })).instances[0]?.customStatus;
+      await eventually(hub, listed, (customStatus) => customStatus === '"one"', "the first status in the list");
       await hub.client.raiseEvent(id, "next");
       await hub.after(5);
       assertEqual(
@@ -132,6 +134,7 @@ export function waitingOnTests(suite: ClientSuite): void {
       );
       await hub.client.raiseEvent(id, "next");
       await until(hub, id, ({ customStatus }) => customStatus === '"two"', "the second status");
+      await eventually(hub, listed, (customStatus) => customStatus === '"two"', "the second status in the list");
       await hub.client.raiseEvent(id, "next");
       const done = await end(hub, id);
       assertEqual(done.customStatus, undefined, "cleared");
