@@ -125,7 +125,14 @@ export interface TaskHubClient {
   rerunWorkflowFromEvent(instanceId: string, eventId: number, options?: RerunOptions): Promise<string>;
   /** Starts an ended one over. Returns the id of the new run. */
   restartOrchestration(instanceId: string, options?: RestartOptions): Promise<string>;
-  /** Takes a failed one back to before its failure. */
+  /**
+   * Takes a failed one back to before its failure: the failed activities and sub-orchestrations of its last turn run again,
+   * what succeeded stays. Resolves when the request is durable; the owner carries it out as the instance's next step. Asking
+   * twice is one rewind.
+   *
+   * @throws {@link InstanceNotFoundError}, {@link InstanceNotCompletedError} while it runs, {@link InstanceCompletedError}
+   *   when it ended otherwise.
+   */
   rewindOrchestration(instanceId: string, reason?: string): Promise<void>;
   /** The committed events of its current generation. */
   getInstanceHistory(instanceId: string): Promise<readonly HistoryEvent[]>;

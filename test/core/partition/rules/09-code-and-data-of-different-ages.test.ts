@@ -39,6 +39,24 @@ describe("code and data may be of different ages", () => {
     await hub.close();
   });
 
+  it("an activity without code is tried again by itself, later and later, and says since when it waits", async () => {
+    const first = await openHub([chain]);
+    const id = await first.hub.client.scheduleNewOrchestration(chain, 3);
+    await first.clock.rest();
+    const before = first.store.commits.length;
+    await first.clock.advance(6 * 3_600_000);
+    // After 1, 2, 4, 8, 16, 32 and 60 minutes, then each hour: 11 looks in six hours, of one commit each at most.
+    const looks = first.store.commits.length - before;
+    expect(looks).toBeGreaterThanOrEqual(5);
+    expect(looks).toBeLessThanOrEqual(12);
+    const { waitingOn } = await first.hub.client.fetchOrchestrationMetadata(id);
+    expect(waitingOn.activities[0]?.parkedReason).toContain("plusOne");
+    await first.hub.close();
+    const { hub, clock } = await openHub([plusOne, chain], { store: first.store, clock: first.clock });
+    expect((await clock.runUntil(hub.client.waitForOrchestrationCompletion(id))).output).toBe("3");
+    await hub.close();
+  });
+
   it("events for a parked instance wait for it", async () => {
     const { hub, clock, registry } = await openHub([]);
     const client = newTaskHubClient(hub.backend);
