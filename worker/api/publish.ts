@@ -13,7 +13,8 @@ async function startPublication({ request, env, client }: Call): Promise<Respons
   const { files, id, approvalTimeoutMs } = await readUpload(request);
   const instanceId = id ?? `publish-${crypto.randomUUID().replaceAll("-", "").slice(0, 12)}`;
   // URLs take such a segment away, even an encoded one: nobody could look at it again.
-  if (id === "." || id === "..") throw new InvalidArgumentError(`the id '${id}' cannot be in an address: choose another`);
+  if (id === "." || id === "..")
+    throw new InvalidArgumentError(`the id '${id}' cannot be in an address: choose another`);
   // A taken id is refused before anything is stored; that nobody took it meanwhile, the start itself sees to.
   if (id !== undefined && (await isTaken(client, id))) throw new InstanceExistsError(id);
   const uploadId = crypto.randomUUID();
