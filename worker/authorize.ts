@@ -11,11 +11,17 @@ const COOKIE = "perdura_session";
  * a redirect that keeps a cookie, so that the token leaves the address bar. The cookie is derived from the token, and dies
  * with it.
  *
+ * @param mayCall says which other sites' pages may write; none by default.
  * @returns an answer to send instead, or `undefined` to go on.
  * @throws {@link HttpError} 403 when no credential is configured, 401 without a right one, 403 for another site's writes.
  */
-export async function authorize(request: Request, url: URL, environment: Environment): Promise<Response | undefined> {
-  refuseOtherSites(request, url);
+export async function authorize(
+  request: Request,
+  url: URL,
+  environment: Environment,
+  mayCall: (origin: string) => boolean = () => false,
+): Promise<Response | undefined> {
+  refuseOtherSites(request, url, mayCall);
   if (environment.PERDURA_OPEN === "1") return undefined;
   const token = environment.PERDURA_TOKEN ?? "";
   if (token === "") {
@@ -40,10 +46,10 @@ export async function authorize(request: Request, url: URL, environment: Environ
 }
 
 /** Another site must not act with a visitor's cookie, nor on a Worker that runs open on the visitor's own machine. */
-function refuseOtherSites(request: Request, url: URL): void {
+function refuseOtherSites(request: Request, url: URL, mayCall: (origin: string) => boolean): void {
   if (request.method === "GET" || request.method === "HEAD") return;
   const origin = request.headers.get("origin");
-  if (origin !== null && origin !== url.origin) {
+  if (origin !== null && origin !== url.origin && !mayCall(origin)) {
     throw new HttpError(403, "cross_origin", `a page of ${origin} may not change anything here`);
   }
 }

@@ -6,6 +6,8 @@ import type { FilesObject } from "./files/files-object.ts";
 export interface Environment extends TaskHubBindings {
   /** One object per upload, with the files' contents. */
   readonly FILES: DurableObjectNamespace<FilesObject>;
+  /** The origins, with commas between, whose pages may call the executor protocol with the token: `https://app.example.com`. */
+  readonly PERDURA_ORIGINS?: string;
   /** `"1"` opens the Worker to everybody: for development on one machine only. */
   readonly PERDURA_OPEN?: string;
   /** The secret that callers must show: `wrangler secret put PERDURA_TOKEN`. */

@@ -16,6 +16,7 @@ export {
   createConnectHandlers,
   type RouteOptions,
 } from "./server/connect-executor.ts";
+export { type CorsRules, corsRules } from "./server/cors.ts";
 export { DIALECT_HEADER, type DialectChoice } from "./server/dialect-switch.ts";
 export { createSidecarFetch, type SidecarFetch } from "./server/fetch-handler.ts";
 export { LocalDispatcher, type LocalDispatcherOptions, type WorkerExchange } from "./server/local-dispatcher.ts";

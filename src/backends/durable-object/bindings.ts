@@ -2,6 +2,8 @@ import type { RerunRequest } from "../../core/hub/backend.ts";
 import type { OrchestrationMetadata } from "../../core/hub/metadata.ts";
 import type { InstanceQuery } from "../../core/hub/query.ts";
 import type { DeliveryOutcome } from "../../core/partition/ports.ts";
+import type { DispatcherRpc, TurnPart } from "./dispatcher-rpc.ts";
+import type { EventPage } from "./event-page.ts";
 import type { RpcAnswer } from "./rpc.ts";
 
 /** How a start is to be accepted, as it travels to an object. */
@@ -32,12 +34,8 @@ export interface HistoryPage {
 }
 
 /** Some of the history of a run that is cut from another one, as it travels between objects. */
-export interface CutPage {
-  /** A marshalled segment. */
-  readonly events: Uint8Array;
+export interface CutPage extends EventPage {
   readonly generation: number;
-  /** The event to go on with, when there are more. */
-  readonly next?: number;
 }
 
 /** The methods of an orchestration's object. They are for {@link taskHubClient} and other objects; all payloads are bytes. */
@@ -54,6 +52,10 @@ export interface OrchestrationRpc {
   cut(request: RerunRequest, newInstanceId: string, from: number): Promise<RpcAnswer<CutPage>>;
   /** Fetches the run that the request asks for from its source, and begins it here. */
   adopt(request: RerunRequest): Promise<RpcAnswer<void>>;
+  /** Events of a turn that the dispatcher has from here, as the executor sees them. */
+  turnEvents(callId: string, part: TurnPart, from: number): Promise<RpcAnswer<EventPage>>;
+  /** A worker that may have what the instance lacks has connected. */
+  retryParked(): Promise<RpcAnswer<void>>;
 }
 
 /** A page of index entries. */
@@ -88,10 +90,15 @@ export type OrchestrationNamespace = ObjectNamespace<OrchestrationRpc>;
 /** The namespace of the hubs' index objects. */
 export type HubIndexNamespace = ObjectNamespace<HubIndexRpc>;
 
+/** The namespace of the hubs' dispatcher objects, which serve workers by `fetch`. */
+export type DispatcherNamespace = ObjectNamespace<DispatcherRpc & { fetch(request: Request): Promise<Response> }>;
+
 /** The bindings that a Worker with a task hub has in its environment. */
 export interface TaskHubBindings {
   readonly ORCHESTRATIONS: DurableObjectNamespace;
   readonly HUB_INDEX: DurableObjectNamespace;
+  /** Where remote workers connect. Without it everything runs in the orchestrations' objects. */
+  readonly DISPATCHER?: DurableObjectNamespace;
 }
 
 /** The orchestrations' namespace of an environment, with its methods. */
@@ -102,4 +109,9 @@ export function orchestrationsOf(env: TaskHubBindings): OrchestrationNamespace {
 /** The index's namespace of an environment, with its methods. */
 export function hubIndexOf(env: TaskHubBindings): HubIndexNamespace {
   return env.HUB_INDEX as unknown as HubIndexNamespace;
+}
+
+/** The dispatchers' namespace of an environment, with its methods, where there is one. */
+export function dispatchersOf(env: TaskHubBindings): DispatcherNamespace | undefined {
+  return env.DISPATCHER as unknown as DispatcherNamespace | undefined;
 }

@@ -1,4 +1,5 @@
 export type { TaskHubBindings } from "./bindings.ts";
+export { type DispatcherObjectClass, type DispatcherObjectOptions, dispatcherObject } from "./dispatcher-object.ts";
 export { HubIndexObject } from "./hub-index-object.ts";
 export {
   type OrchestrationObjectClass,
@@ -7,3 +8,4 @@ export {
 } from "./orchestration-object.ts";
 export { RoutedHub } from "./routed-hub.ts";
 export { taskHubClient, type WorkerClientOptions } from "./task-hub-client.ts";
+export { type TaskHubRouteOptions, taskHubRoutes } from "./task-hub-routes.ts";

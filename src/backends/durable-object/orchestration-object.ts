@@ -1,5 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { fromBinary } from "@bufbuild/protobuf";
+import { CompositeExecutor } from "../../connect/server/composite-executor.ts";
+import { RemoteExecutor } from "../../connect/server/remote-executor.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { CreateInstanceOptions, RerunRequest } from "../../core/hub/backend.ts";
 import { type InProcessHub, type InProcessHubOptions, newInProcessHub } from "../../core/hub/in-process-hub.ts";
@@ -13,15 +15,10 @@ import {
   type HistoryEvent,
   OrchestrationIdReusePolicySchema,
 } from "../../core/protocol/gen/perdura/model/v1/history_pb.ts";
-import {
-  marshalHistoryEvent,
-  marshalSegment,
-  unmarshalEnvelope,
-  unmarshalHistoryEvent,
-  unmarshalSegment,
-} from "../../core/protocol/marshal.ts";
+import { unmarshalEnvelope, unmarshalHistoryEvent, unmarshalSegment } from "../../core/protocol/marshal.ts";
 import {
   type CutPage,
+  dispatchersOf,
   type HistoryPage,
   hubIndexOf,
   type OrchestrationNamespace,
@@ -32,7 +29,10 @@ import {
   type Watched,
   type WatchUntil,
 } from "./bindings.ts";
+import type { TurnPart } from "./dispatcher-rpc.ts";
+import { type EventPage, eventPage, HISTORY_PAGE_BYTES } from "./event-page.ts";
 import { IndexPublisher } from "./index-publisher.ts";
+import { ObjectDispatcher } from "./object-dispatcher.ts";
 import { type ObjectIdentity, objectName, parseObjectName } from "./object-name.ts";
 import { type ObjectPorts, objectPorts } from "./object-ports.ts";
 import { ObjectRouter } from "./router.ts";
@@ -48,9 +48,6 @@ export interface OrchestrationObjectOptions extends Omit<InProcessHubOptions, "r
 
 /** The longest that an object holds a long poll, in ms. */
 const MAX_WATCH_MS = 60_000;
-
-/** How many bytes of history one answer carries, about: an RPC message takes 32 MiB at most. */
-const HISTORY_PAGE_BYTES = 8 * 1024 * 1024;
 
 /** The class of an orchestration's object. */
 export type OrchestrationObjectClass = new (
@@ -82,6 +79,8 @@ class OrchestrationHost extends DurableObject<TaskHubBindings> implements Orches
   readonly #objects: OrchestrationNamespace;
   readonly #partition: Partition;
   readonly #hub: InProcessHub;
+  /** Where names that this Worker lacks are run. */
+  readonly #dispatcher: ObjectDispatcher | undefined;
   #identity: ObjectIdentity | undefined;
 
   constructor(
@@ -101,11 +100,29 @@ class OrchestrationHost extends DurableObject<TaskHubBindings> implements Orches
     const { maxDeaths = DEFAULT_MAX_DEATHS, maxPayloadBytes = DEFAULT_MAX_PAYLOAD_BYTES } = options;
     const logger = options.logger ?? defaultLogger("warn");
     const { ports } = this.#object;
-    this.#partition = new Partition(ports, { logger, maxPayloadBytes, maxDeaths, maxLiveInstances: 1000 });
+    const dispatchers = dispatchersOf(bindings);
+    const newUuid = (): string => ports.ids.uuid();
+    const now = (): number => ports.clock.now();
+    const dispatcher = dispatchers === undefined ? undefined : new ObjectDispatcher(self, dispatchers, newUuid);
+    this.#dispatcher = dispatcher;
+    const { registry } = options;
+    this.#partition = new Partition(ports, {
+      logger,
+      maxPayloadBytes,
+      maxDeaths,
+      maxLiveInstances: 1000,
+      ...(dispatcher === undefined ? {} : { runsHere: (kind, name) => registry.has(kind, name) }),
+    });
     this.#hub = newInProcessHub(this.#partition, options, {
       settle: ports.settle,
-      now: () => ports.clock.now(),
-      newUuid: () => ports.ids.uuid(),
+      now,
+      newUuid,
+      ...(dispatcher === undefined
+        ? {}
+        : {
+            compose: (local) =>
+              new CompositeExecutor(registry, local, new RemoteExecutor(dispatcher, { now, newUuid })),
+          }),
     });
     void ctx.blockConcurrencyWhile(async () => {
       await this.#object.alarm.load();
@@ -222,13 +239,7 @@ class OrchestrationHost extends DurableObject<TaskHubBindings> implements Orches
   cut(request: RerunRequest, newInstanceId: string, from: number): Promise<RpcAnswer<CutPage>> {
     return answer(async () => {
       const { history, generation } = await this.#partition.cut(request, newInstanceId);
-      let next = from;
-      for (let bytes = 0; next < history.length && bytes < HISTORY_PAGE_BYTES; next++) {
-        const event = history[next];
-        if (event !== undefined) bytes += marshalHistoryEvent(event).length;
-      }
-      const page = { events: marshalSegment(history.slice(from, next)), generation };
-      return next < history.length ? { ...page, next } : page;
+      return { ...eventPage(history, from), generation };
     });
   }
 
@@ -249,6 +260,17 @@ class OrchestrationHost extends DurableObject<TaskHubBindings> implements Orches
       await this.#partition.adopt({ instanceId: self.instanceId, generation, history });
       this.#remember();
     });
+  }
+
+  turnEvents(callId: string, part: TurnPart, from: number): Promise<RpcAnswer<EventPage>> {
+    return answer(async () => {
+      if (this.#dispatcher === undefined) throw new InvalidArgumentError("this object has no dispatcher");
+      return this.#dispatcher.events(callId, part, from);
+    });
+  }
+
+  retryParked(): Promise<RpcAnswer<void>> {
+    return answer(() => this.#partition.retryParked());
   }
 }
 

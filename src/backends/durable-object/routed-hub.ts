@@ -1,5 +1,11 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { AbortedError, InvalidArgumentError, TaskHubExistsError, TaskHubNotFoundError } from "../../core/errors.ts";
+import {
+  AbortedError,
+  InvalidArgumentError,
+  TaskHubExistsError,
+  TaskHubNotFoundError,
+  UnsupportedError,
+} from "../../core/errors.ts";
 import type {
   AddEventOptions,
   CreateInstanceOptions,
@@ -21,6 +27,8 @@ import { type IndexEntry, IndexEntrySchema } from "../../core/protocol/gen/perdu
 import { marshalHistoryEvent, unmarshalSegment } from "../../core/protocol/marshal.ts";
 import { statusName } from "../../core/protocol/status.ts";
 import {
+  type DispatcherNamespace,
+  dispatchersOf,
   type HistoryPage,
   type HubIndexRpc,
   hubIndexOf,
@@ -30,6 +38,7 @@ import {
   type TaskHubBindings,
   type WatchUntil,
 } from "./bindings.ts";
+import { dispatcherName } from "./dispatcher-rpc.ts";
 import { checkHubName, objectName } from "./object-name.ts";
 import { unwrap } from "./rpc.ts";
 
@@ -58,7 +67,25 @@ export class RoutedHub implements TaskHubControl {
 
   async deleteTaskHub(): Promise<void> {
     this.#incarnation = undefined;
+    const dispatcher = dispatchersOf(this.#env) === undefined ? undefined : await this.dispatcher();
+    this.#incarnation = undefined;
     if (!(await unwrap(this.#index().deleteHub()))) throw new TaskHubNotFoundError();
+    // Its workers come again, and find the next incarnation's.
+    await dispatcher?.retire().catch(() => undefined);
+  }
+
+  /**
+   * The dispatcher object of the hub as it is now, where its workers' streams end.
+   *
+   * @throws {@link UnsupportedError} where the environment binds none.
+   */
+  async dispatcher(): Promise<ReturnType<DispatcherNamespace["get"]>> {
+    const namespace = dispatchersOf(this.#env);
+    if (namespace === undefined) {
+      throw new UnsupportedError("no dispatcher is bound: bind a class made by dispatcherObject() as DISPATCHER");
+    }
+    const name = dispatcherName({ hub: this.#hub, incarnation: await this.#currentIncarnation() });
+    return namespace.get(namespace.idFromName(name));
   }
 
   async createOrchestrationInstance(start: HistoryEvent, options: CreateInstanceOptions = {}): Promise<void> {

@@ -1,13 +1,13 @@
 import type { Transport } from "@connectrpc/connect";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { Executor } from "../../core/hub/executor.ts";
+import { Limiter } from "../../core/hub/limiter.ts";
 import { defaultLogger, type Logger } from "../../core/hub/logger.ts";
 import { InProcessExecutor, type InProcessExecutorOptions } from "../../core/orchestration/in-process-executor.ts";
 import type { PayloadCodec } from "../../core/orchestration/payload-codec.ts";
 import type { TaskRegistry } from "../../core/orchestration/registry.ts";
 import { Backoff, pause } from "./backoff.ts";
 import { CodecExecutor } from "./codec-executor.ts";
-import { Limiter } from "./limiter.ts";
 import { newSidecarClient, type SidecarClient } from "./service-client.ts";
 import { WorkerSession } from "./worker-session.ts";
 

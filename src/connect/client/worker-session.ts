@@ -4,6 +4,7 @@ import { AbortedError, NotRegisteredError } from "../../core/errors.ts";
 import { type HistoryView, historyOf } from "../../core/history/history-view.ts";
 import type { OrchestratorAnswer } from "../../core/history/orchestrator-answer.ts";
 import type { Executor } from "../../core/hub/executor.ts";
+import type { Limiter } from "../../core/hub/limiter.ts";
 import type { Logger } from "../../core/hub/logger.ts";
 import { type TaskRegistry, WILDCARD } from "../../core/orchestration/registry.ts";
 import { activityResponse, orchestratorResponse } from "../../core/protocol/actions.ts";
@@ -17,7 +18,6 @@ import {
 } from "../../core/protocol/gen/perdura/model/v1/history_pb.ts";
 import { type WorkItem, WorkItemFiltersSchema } from "../../core/protocol/gen/perdura/wire/v1/task_hub_service_pb.ts";
 import { Backoff, pause } from "./backoff.ts";
-import type { Limiter } from "./limiter.ts";
 import { callOptions, type SidecarClient } from "./service-client.ts";
 
 /** What a session is made of. */

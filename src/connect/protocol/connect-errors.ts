@@ -9,7 +9,7 @@ import {
 } from "../../core/errors.ts";
 
 /** The header or trailer that carries a {@link PerduraErrorCode} beside the protocol's own code. */
-const ERROR_CODE_HEADER = "perdura-error-code";
+export const ERROR_CODE_HEADER = "perdura-error-code";
 
 const CODES: Readonly<Partial<Record<PerduraErrorCode, Code>>> = {
   invalid_argument: Code.InvalidArgument,

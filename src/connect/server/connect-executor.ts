@@ -102,10 +102,13 @@ const RETRY_PARKED_AFTER_MS = 50;
 /**
  * The routes alone, over any hub and any place where workers' streams end: for hosts whose executor is elsewhere, such as a
  * Worker whose orchestrations each live in an object of their own.
+ *
+ * @param exchange where streams end and answers arrive; without one, only clients are served, and what workers call is
+ *   `unimplemented`.
  */
 export function createConnectHandlers(
   hub: ServedHub,
-  exchange: WorkerExchange,
+  exchange: WorkerExchange | undefined,
   options: RouteOptions = {},
 ): readonly UniversalHandler[] {
   const logger = options.logger ?? defaultLogger("warn");

@@ -25,7 +25,8 @@ import type { WorkerDescription } from "./worker-stream.ts";
 /** What the routes of either dialect are made of. */
 export interface RouteParts {
   readonly hub: HubService;
-  readonly exchange: WorkerExchange;
+  /** Where workers' streams end; absent where only clients are served. */
+  readonly exchange: WorkerExchange | undefined;
   readonly streams: WorkItemStreamOptions;
   /** StartInstance answers when the start is durable, and does not wait for a worker to take it up. */
   readonly skipWaitForInstanceStart: boolean;
@@ -33,7 +34,8 @@ export interface RouteParts {
 
 /** Serves the whole service in Dapr's dialect. */
 export function addDaprRoutes(router: ConnectRouter, parts: RouteParts): void {
-  router.service(daprService, { ...managementOf(parts), ...workOf(parts) });
+  const { exchange } = parts;
+  router.service(daprService, { ...managementOf(parts), ...(exchange === undefined ? {} : workOf(parts, exchange)) });
 }
 
 type Routes = Partial<ServiceImpl<typeof daprService>>;
@@ -179,7 +181,7 @@ function managementOf({ hub, skipWaitForInstanceStart }: RouteParts): Routes {
   };
 }
 
-function workOf({ hub, exchange, streams }: RouteParts): Routes {
+function workOf({ hub, streams }: RouteParts, exchange: WorkerExchange): Routes {
   const completeTurn = (response: OrchestratorResponse, context: HandlerContext): Promise<Record<string, never>> =>
     call(context, async () => {
       exchange.completeTurn(response, Dialect.DAPR);

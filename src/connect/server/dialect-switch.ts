@@ -18,7 +18,7 @@ export function handlersOf(
   dapr: readonly UniversalHandler[],
   microsoft: readonly UniversalHandler[],
   choice: DialectChoice,
-  exchange: WorkerExchange,
+  exchange: WorkerExchange | undefined,
   maxBodyBytes: number,
 ): UniversalHandler[] {
   const shared = new Map(microsoft.map((handler) => [handler.requestPath, handler]));
@@ -52,7 +52,7 @@ function switching(
   dapr: UniversalHandler,
   microsoft: UniversalHandler,
   choice: DialectChoice,
-  exchange: WorkerExchange,
+  exchange: WorkerExchange | undefined,
   maxBodyBytes: number,
 ): UniversalHandler {
   const choose = async (request: UniversalServerRequest): Promise<UniversalServerResponse> => {
@@ -99,7 +99,7 @@ interface Peeked {
 async function peek(
   method: string,
   request: UniversalServerRequest,
-  exchange: WorkerExchange,
+  exchange: WorkerExchange | undefined,
   maxBodyBytes: number,
 ): Promise<Peeked> {
   if (!CONFLICTING.has(method) || !isByteStream(request.body)) return { dialect: undefined, request };
@@ -123,14 +123,18 @@ async function peek(
   return { dialect: dialectOfMessage(method, message, exchange), request: replayed };
 }
 
-function dialectOfMessage(method: string, message: Uint8Array, exchange: WorkerExchange): Dialect | undefined {
+function dialectOfMessage(
+  method: string,
+  message: Uint8Array,
+  exchange: WorkerExchange | undefined,
+): Dialect | undefined {
   if (!method.startsWith("Complete") && method !== "StreamInstanceHistory") {
     return isMicrosoftBody(method, message) ? Dialect.MICROSOFT : undefined;
   }
   // An answer is in the dialect of the worker that has the work; its token says so, or who holds the work does.
   const answer: PeekedAnswer = peekAnswer(method, message);
-  const fromToken = answer.token === undefined ? undefined : exchange.dialectOfToken(answer.token);
-  return fromToken ?? exchange.dialectOf(answer.instanceId, answer.taskId);
+  const fromToken = answer.token === undefined ? undefined : exchange?.dialectOfToken(answer.token);
+  return fromToken ?? exchange?.dialectOf(answer.instanceId, answer.taskId);
 }
 
 /** The message in a body: bare for Connect's unary calls, in an envelope otherwise. Compressed or JSON: not looked into. */

@@ -18,7 +18,7 @@ import {
   type OrchestratorResponse,
 } from "../../core/protocol/gen/perdura/model/v1/history_pb.ts";
 import { joinParts } from "./response-parts.ts";
-import { type Ticket, TicketQueue } from "./ticket.ts";
+import { newTicket, type Ticket, TicketQueue, type TicketSettle } from "./ticket.ts";
 import type { ActivityOrder, Dispatcher, TurnAnswer, TurnOrder, WorkOrder } from "./work-order.ts";
 import { type WorkerDescription, WorkerStream } from "./worker-stream.ts";
 
@@ -35,8 +35,8 @@ export interface LocalDispatcherOptions {
   readonly patienceMs?: number;
   /** How many workers in a row may be lost while they hold an item, before it is set aside. Default 5. */
   readonly maxLosses?: number;
-  /** Called when a worker has connected: what was set aside may go on. */
-  readonly onWorker?: () => void;
+  /** Called when a worker has connected: what it takes of that which was set aside may go on. */
+  readonly onWorker?: (stream: WorkerStream) => void;
 }
 
 /** The side of a dispatcher that serves workers' streams and takes their answers. */
@@ -116,39 +116,44 @@ export class LocalDispatcher implements Dispatcher, WorkerExchange {
     if (this.#stopped) return Promise.reject(new AbortedError("the dispatcher has stopped"));
     if (signal?.aborted === true) return Promise.reject(new AbortedError());
     return new Promise((resolve, reject) => {
-      const former = pending.get(key);
-      if (former !== undefined)
-        this.#end(former, new TaskCancelledError("task was cancelled: it was dispatched again"));
       const leave = (): void => signal?.removeEventListener("abort", onAbort);
-      const ticket: Ticket = {
-        order,
-        key,
-        seq: ++this.#seq,
-        token: "",
-        stream: undefined,
-        wasSent: false,
-        losses: 0,
-        needsHistory: false,
-        avoids: undefined,
-        parts: [],
-        stopTimer: undefined,
-        settle: {
-          resolve: (answer) => {
-            leave();
-            resolve(answer);
-          },
-          reject: (reason) => {
-            leave();
-            reject(reason);
-          },
+      const settle: TicketSettle = {
+        resolve: (answer) => {
+          leave();
+          resolve(answer);
+        },
+        reject: (reason) => {
+          leave();
+          reject(reason);
         },
       };
-      const onAbort = (): void => this.#end(ticket, new AbortedError());
+      const onAbort = (): void => {
+        const ticket = pending.get(key);
+        if (ticket?.settle === settle) this.#end(ticket, new AbortedError());
+      };
       signal?.addEventListener("abort", onAbort, { once: true });
+      if (this.#adopt(pending.get(key), order, settle)) return;
+      const ticket = newTicket(order, key, ++this.#seq, settle);
       // Registered before it is handed out: a fast worker's answer always finds it.
       pending.set(key, ticket);
       this.#offer(ticket);
     });
+  }
+
+  /**
+   * What became of an order of the same key, whose sender has forgotten it: the worker that makes the same attempt need not
+   * begin anew, and answers the new sender. Anything else makes room.
+   */
+  #adopt(former: Ticket | undefined, order: WorkOrder, settle: TicketSettle): boolean {
+    if (former === undefined) return false;
+    const reason = new TaskCancelledError("task was cancelled: it was dispatched again");
+    if (!isSameAttempt(former.order, order)) {
+      this.#end(former, reason);
+      return false;
+    }
+    former.settle.reject(reason);
+    former.settle = settle;
+    return true;
   }
 
   #offer(ticket: Ticket): void {
@@ -256,7 +261,7 @@ export class LocalDispatcher implements Dispatcher, WorkerExchange {
     }
     this.#streams.add(stream);
     this.#refill(stream);
-    this.#options.onWorker?.();
+    this.#options.onWorker?.(stream);
     return stream;
   }
 
@@ -381,6 +386,15 @@ export class LocalDispatcher implements Dispatcher, WorkerExchange {
       this.#end(ticket, new AbortedError("the dispatcher has stopped"));
     }
   }
+}
+
+/** Is it the same attempt of the same activity? Turns are never the same: more may have arrived meanwhile. */
+function isSameAttempt(one: WorkOrder, other: WorkOrder): boolean {
+  if (one.kind !== "activity" || other.kind !== "activity") return false;
+  const { taskExecutionId, attempt } = one.request;
+  return (
+    taskExecutionId !== "" && taskExecutionId === other.request.taskExecutionId && attempt === other.request.attempt
+  );
 }
 
 /** How many parts an answer may come in. */

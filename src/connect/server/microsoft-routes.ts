@@ -30,6 +30,7 @@ import { microsoftService } from "../protocol/services.ts";
 import { call } from "./call.ts";
 import type { RouteParts } from "./dapr-routes.ts";
 import { type HubService, nonEmpty } from "./hub-service.ts";
+import type { WorkerExchange } from "./local-dispatcher.ts";
 import { chunksOf } from "./paged-history.ts";
 import { type OutgoingItem, workItems } from "./work-item-source.ts";
 import type { NameFilter, WorkerDescription } from "./worker-stream.ts";
@@ -42,7 +43,9 @@ const MAX_PAGE = 1000;
 /** Serves the whole service in Microsoft's dialect; entities are not implemented. */
 export function addMicrosoftRoutes(router: ConnectRouter, parts: RouteParts): void {
   const codec = new MicrosoftCodec();
-  router.service(microsoftService, { ...managementOf(parts, codec), ...workOf(parts, codec) });
+  const { exchange } = parts;
+  const work = exchange === undefined ? {} : workOf(parts, exchange, codec);
+  router.service(microsoftService, { ...managementOf(parts, codec), ...work });
 }
 
 function managementOf({ hub }: RouteParts, codec: MicrosoftCodec): Routes {
@@ -184,7 +187,7 @@ async function purge(
   }
 }
 
-function workOf({ hub, exchange, streams }: RouteParts, codec: MicrosoftCodec): Routes {
+function workOf({ hub, streams }: RouteParts, exchange: WorkerExchange, codec: MicrosoftCodec): Routes {
   return {
     async *getWorkItems(request, context) {
       const connection = { worker: workerOf(request, context), header: context.requestHeader };

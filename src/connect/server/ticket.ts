@@ -25,13 +25,32 @@ export interface Ticket {
   parts: OrchestratorResponse[];
   /** Ends the lease, or the wait for a worker. */
   stopTimer: (() => void) | undefined;
-  readonly settle: TicketSettle;
+  /** Who waits for the answer. */
+  settle: TicketSettle;
 }
 
 /** How a ticket ends. */
 export interface TicketSettle {
   readonly resolve: (answer: TurnAnswer | ActivityResponse) => void;
   readonly reject: (reason: unknown) => void;
+}
+
+/** A ticket that nobody holds yet. */
+export function newTicket(order: WorkOrder, key: string, seq: number, settle: TicketSettle): Ticket {
+  return {
+    order,
+    key,
+    seq,
+    token: "",
+    stream: undefined,
+    wasSent: false,
+    losses: 0,
+    needsHistory: false,
+    avoids: undefined,
+    parts: [],
+    stopTimer: undefined,
+    settle,
+  };
 }
 
 /** Tickets of one sort: what was handed back goes before what never was out. */

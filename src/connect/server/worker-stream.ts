@@ -24,6 +24,15 @@ export interface WorkerDescription {
   readonly userAgent: string;
 }
 
+/** What decides whether a worker takes an order. */
+export interface WorkSort {
+  readonly kind: WorkOrder["kind"];
+  readonly name: string;
+  readonly version?: string;
+  /** The dialect that its worker must speak; absent: any. */
+  readonly dialect?: Dialect;
+}
+
 /** How many instances a stream is taken to keep warm; the longest unused go first. */
 const MAX_WARM = 10_000;
 
@@ -52,9 +61,9 @@ export class WorkerStream {
   }
 
   /** Says whether the worker has code for the work, room or not. */
-  accepts(order: WorkOrder): boolean {
+  accepts(order: WorkSort): boolean {
     const { dialect, orchestrators, activities } = this.worker;
-    if (order.kind === "turn" && order.dialect !== undefined && order.dialect !== dialect) return false;
+    if (order.dialect !== undefined && order.dialect !== dialect) return false;
     const filters = order.kind === "turn" ? orchestrators : activities;
     if (filters === undefined) return true;
     const { name, version = "" } = order;

@@ -5,6 +5,8 @@ import { ActivityGates, type GateKeeper } from "../orchestration/run-when.ts";
 import type { Settle } from "../orchestration/settle.ts";
 import { newActivityTaskWorker } from "./activity-worker.ts";
 import type { Backend } from "./backend.ts";
+import type { Executor } from "./executor.ts";
+import { Limiter } from "./limiter.ts";
 import { defaultLogger, type Logger } from "./logger.ts";
 import { newOrchestrationWorker } from "./orchestration-worker.ts";
 import { newTaskHubClient, type TaskHubClient } from "./task-hub-client.ts";
@@ -20,7 +22,7 @@ export interface InProcessHubOptions
   readonly maxPayloadBytes?: number;
   /** A second stage for payloads, say encryption. Every context of a hub must use one that understands the others'. */
   readonly codec?: PayloadCodec;
-  /** How many activities may run at once. Default: no limit. */
+  /** How many activities may run at once in this process. Default: no limit. */
   readonly maxParallelActivities?: number;
   /** How many turns may run at once. Default: no limit. */
   readonly maxParallelTurns?: number;
@@ -35,6 +37,8 @@ export interface InProcessHost {
   readonly gates?: GateKeeper;
   /** Timers for the attempts' time limits; default the host's. */
   readonly timers?: NonNullable<InProcessExecutorOptions["timers"]>;
+  /** Puts an executor over the one of this process, say to send names that it lacks elsewhere. Default: there is no other. */
+  readonly compose?: (local: Executor) => Executor;
 }
 
 /** A hub whose orchestrators and activities run in this process. */
@@ -53,7 +57,7 @@ export function newInProcessHub(backend: Backend, options: InProcessHubOptions, 
   const { registry, maxParallelActivities, maxParallelTurns, maxPayloadBytes } = options;
   const logger = options.logger ?? defaultLogger("warn");
   const { now, newUuid } = host;
-  const executor = new InProcessExecutor({
+  const local = new InProcessExecutor({
     registry,
     logger,
     settle: host.settle,
@@ -66,6 +70,9 @@ export function newInProcessHub(backend: Backend, options: InProcessHubOptions, 
     ...pick(options, "cacheSize", "converter", "maxPayloadBytes", "unregistered"),
     ...pick(host, "timers"),
   });
+  // With another executor beside it, only what runs here counts against the limit of this process.
+  const limit = host.compose === undefined ? maxParallelActivities : undefined;
+  const executor = host.compose?.(limited(local, maxParallelActivities)) ?? local;
   const orchestrationWorker = newOrchestrationWorker(backend, executor, logger, {
     now,
     newUuid,
@@ -77,7 +84,7 @@ export function newInProcessHub(backend: Backend, options: InProcessHubOptions, 
   const activityWorker = newActivityTaskWorker(backend, executor, logger, {
     gates,
     ...pick(options, "codec"),
-    ...(maxParallelActivities === undefined ? {} : { maxParallelWorkItems: maxParallelActivities }),
+    ...(limit === undefined ? {} : { maxParallelWorkItems: limit }),
   });
   const worker = newTaskHubWorker(backend, orchestrationWorker, activityWorker, logger);
   const unsubscribe = registry.onChange(() => {
@@ -94,6 +101,21 @@ export function newInProcessHub(backend: Backend, options: InProcessHubOptions, 
       await worker.shutdown();
       await executor.shutdown();
     },
+  };
+}
+
+/** The same executor, with so many activities at once; the others wait, and their time limits with them. */
+function limited(executor: Executor, maxParallelActivities: number | undefined): Executor {
+  if (maxParallelActivities === undefined) return executor;
+  const limiter = new Limiter(maxParallelActivities);
+  return {
+    runner: executor.runner,
+    dialect: executor.dialect,
+    executeOrchestrator: (turn) => executor.executeOrchestrator(turn),
+    executeActivity: (call) => limiter.run(() => executor.executeActivity(call)),
+    release: (instanceId) => executor.release(instanceId),
+    releaseAll: () => executor.releaseAll(),
+    shutdown: () => executor.shutdown(),
   };
 }
 

@@ -1,6 +1,7 @@
 import { FormatTooNewError, HistoryDecodeError, WorkItemLockLostError } from "../errors.ts";
 import type { Logger } from "../hub/logger.ts";
 import { abandonDelayMs } from "../hub/work-item.ts";
+import { Runner } from "../protocol/gen/perdura/model/v1/history_pb.ts";
 import type { InstanceRecord } from "../protocol/gen/perdura/model/v1/store_pb.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { InstanceTable } from "./instance-table.ts";
@@ -24,6 +25,8 @@ export interface PartitionOptions {
   readonly maxLiveInstances: number;
   /** How often an instance's host may die in a row with work of it in flight before the instance is parked. */
   readonly maxDeaths: number;
+  /** Whether code of that name runs in the partition's own process, and so could be what ends it. Default: all does. */
+  readonly runsHere?: (kind: "orchestrator" | "activity", name: string) => boolean;
 }
 
 /** An instance's queues as they will be after a commit. */
@@ -187,8 +190,21 @@ export class PartitionContext {
   }
 }
 
+/** Was work of it in flight that may have ended the partition's process? What remote workers do cannot. */
+export function mayHaveKilled(
+  record: InstanceRecord,
+  inbox: readonly QueuedEnvelope[],
+  nowMs: number,
+  runsHere: PartitionOptions["runsHere"],
+): boolean {
+  if (runsHere === undefined) return isInFlight(record, inbox, nowMs);
+  const isTurnHere = record.runner !== Runner.REMOTE && runsHere("orchestrator", record.name);
+  const tasks = record.tasks.filter(({ name }) => runsHere("activity", name));
+  return isInFlight({ ...record, tasks }, isTurnHere ? inbox : [], nowMs);
+}
+
 /** Is work of it waiting or in flight, that can go on now? */
-export function isInFlight(record: InstanceRecord, inbox: readonly QueuedEnvelope[], nowMs: number): boolean {
+function isInFlight(record: InstanceRecord, inbox: readonly QueuedEnvelope[], nowMs: number): boolean {
   return (
     record.tasks.some((task) => task.parkedReason === undefined) ||
     inbox.some(({ envelope }) => envelope.visibleAtMs === undefined || envelope.visibleAtMs <= nowMs)

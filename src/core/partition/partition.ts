@@ -45,7 +45,13 @@ import { Deliveries } from "./deliveries.ts";
 import type { LiveInstance } from "./live-instance.ts";
 import { type InstancePayloads, metadataOf, payloadsOf } from "./metadata-of.ts";
 import { type Page, placeOfRow, readPage, rowQueryOf } from "./paging.ts";
-import { CRASH_LOOP, isInFlight, loadRetryMs, PartitionContext, type PartitionOptions } from "./partition-context.ts";
+import {
+  CRASH_LOOP,
+  loadRetryMs,
+  mayHaveKilled,
+  PartitionContext,
+  type PartitionOptions,
+} from "./partition-context.ts";
 import type { DeliveryOutcome, InstanceRow, PartitionPorts } from "./ports.ts";
 import { isEnded, isPurged, readRecord } from "./record.ts";
 import { LocalRendezvous } from "./rendezvous.ts";
@@ -249,7 +255,8 @@ export class Partition implements Backend {
       if (live === undefined) return;
       const { record } = live;
       // What comes for an ended instance needs no code, and so kills nobody.
-      const mayKill = isInFlight(record, live.inbox, context.now) && !isEnded(record) && !isPurged(record);
+      const wasHere = mayHaveKilled(record, live.inbox, context.now, context.options.runsHere);
+      const mayKill = wasHere && !isEnded(record) && !isPurged(record);
       if (mayKill && record.parked === undefined) await this.#countDeath(live);
       context.resume(live);
     } catch (error) {

@@ -53,7 +53,12 @@ export function startSample(
     entry: "worker/index.ts",
     persist,
     bindings,
-    durableObjects: { ORCHESTRATIONS: "OrchestrationObject", HUB_INDEX: "HubIndexObject", FILES: "FilesObject" },
+    durableObjects: {
+      ORCHESTRATIONS: "OrchestrationObject",
+      HUB_INDEX: "HubIndexObject",
+      DISPATCHER: "DispatcherObject",
+      FILES: "FilesObject",
+    },
   });
 }
 

@@ -4,10 +4,12 @@ export class Limiter {
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
+  /** @param limit how many; `Infinity`: all. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
+  /** Runs the work when it is its turn, and answers what it answers. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#running >= this.#limit) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#running++;

@@ -1,0 +1,226 @@
+import { DurableObject } from "cloudflare:workers";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { createConnectHandlers, type RouteOptions } from "../../connect/server/connect-executor.ts";
+import { createSidecarFetch, type SidecarFetch } from "../../connect/server/fetch-handler.ts";
+import { LocalDispatcher, type LocalDispatcherOptions } from "../../connect/server/local-dispatcher.ts";
+import type { ActivityOrder, TurnOrder } from "../../connect/server/work-order.ts";
+import { isPerduraError } from "../../core/errors.ts";
+import { type HistoryView, historyOf } from "../../core/history/history-view.ts";
+import { defaultLogger, type Logger } from "../../core/hub/logger.ts";
+import {
+  ActivityRequestSchema,
+  ActivityResponseSchema,
+  type HistoryEvent,
+  OrchestratorResponseSchema,
+} from "../../core/protocol/gen/perdura/model/v1/history_pb.ts";
+import { unmarshalSegment } from "../../core/protocol/marshal.ts";
+import { type OrchestrationNamespace, orchestrationsOf, type TaskHubBindings } from "./bindings.ts";
+import {
+  type ActivityMessage,
+  type DispatcherRpc,
+  parseDispatcherName,
+  type TurnMessage,
+  type TurnPart,
+  type TurnReply,
+} from "./dispatcher-rpc.ts";
+import type { EventPage } from "./event-page.ts";
+import { type LargeBytes, packBytes } from "./large-bytes.ts";
+import { ParkedWork } from "./parked-work.ts";
+import { RoutedHub } from "./routed-hub.ts";
+import { answer, type RpcAnswer, unwrap } from "./rpc.ts";
+
+/** How a hub's dispatcher object is made. */
+export interface DispatcherObjectOptions
+  extends Omit<RouteOptions, "shutdownSignal">,
+    Omit<LocalDispatcherOptions, "logger" | "onWorker"> {
+  /** The hub's namespaces in the Worker's environment, where they are not called `ORCHESTRATIONS`, `HUB_INDEX` and `DISPATCHER`. */
+  readonly bindings?: (env: unknown) => TaskHubBindings;
+}
+
+/** The class of a hub's dispatcher object. */
+export type DispatcherObjectClass = new (
+  ctx: DurableObjectState,
+  env: TaskHubBindings,
+) => DurableObject<TaskHubBindings> & DispatcherRpc;
+
+/**
+ * Makes the Durable Object class where remote workers' streams end: the orchestrations' objects bring it what their own Worker
+ * has no code for, and it hands that out. Export it from the Worker under the name that wrangler.toml binds as `DISPATCHER`,
+ * and let requests reach it by {@link taskHubRoutes}.
+ *
+ * It keeps orders and streams in memory only. When it dies, so do the streams, workers connect again, and the orchestrations'
+ * objects dispatch what they had dispatched once more.
+ *
+ * @example
+ * export const DispatcherObject = dispatcherObject();
+ */
+export function dispatcherObject(options: DispatcherObjectOptions = {}): DispatcherObjectClass {
+  return class DispatcherObject extends DispatcherHost {
+    constructor(ctx: DurableObjectState, env: TaskHubBindings) {
+      super(ctx, env, options);
+    }
+  };
+}
+
+/** The name of the mark that the hub's incarnation has ended. */
+const RETIRED = "retired";
+
+class DispatcherHost extends DurableObject<TaskHubBindings> implements DispatcherRpc {
+  readonly #objects: OrchestrationNamespace;
+  readonly #workers: LocalDispatcher;
+  readonly #serve: SidecarFetch;
+  readonly #parked: ParkedWork;
+  readonly #calls = new Map<string, AbortController>();
+  readonly #logger: Logger;
+
+  constructor(ctx: DurableObjectState, env: TaskHubBindings, options: DispatcherObjectOptions) {
+    super(ctx, env);
+    const bindings = options.bindings === undefined ? env : options.bindings(env);
+    this.#logger = options.logger ?? defaultLogger("warn");
+    this.#objects = orchestrationsOf(bindings);
+    this.#parked = new ParkedWork(ctx.storage);
+    this.#workers = new LocalDispatcher({
+      ...options,
+      logger: this.#logger,
+      onWorker: (stream) => {
+        const senders = this.#parked.take((order) => stream.accepts(order));
+        ctx.waitUntil(this.#retry(senders));
+      },
+    });
+    const { hub } = parseDispatcherName(ctx.id.name ?? "");
+    this.#serve = createSidecarFetch(
+      createConnectHandlers(new RoutedHub(bindings, hub), this.#workers, { ...options, logger: this.#logger }),
+    );
+    if (ctx.storage.kv.get(RETIRED) === true) this.#workers.stop();
+  }
+
+  /** Serves workers: their streams, and their answers. */
+  override async fetch(request: Request): Promise<Response> {
+    return (await this.#serve(request)) ?? new Response(null, { status: 404 });
+  }
+
+  runTurn(turn: TurnMessage): Promise<RpcAnswer<TurnReply>> {
+    const { executionId, dialect, pastLength } = turn;
+    return this.#run(turn, "turn", async (signal) => {
+      const order: TurnOrder = {
+        ...commonOf(turn),
+        kind: "turn",
+        executionId,
+        ...(dialect === undefined ? {} : { dialect }),
+        pastEvents: this.#pastOf(turn, pastLength),
+        newEvents: await this.#eventsOf(turn, "new", turn.newEvents),
+      };
+      const { response, dialect: answeredIn } = await this.#workers.dispatchTurn(order, signal);
+      return { response: packBytes(toBinary(OrchestratorResponseSchema, response)), dialect: answeredIn };
+    });
+  }
+
+  runActivity(activity: ActivityMessage): Promise<RpcAnswer<LargeBytes>> {
+    return this.#run(activity, "activity", async (signal) => {
+      const order: ActivityOrder = {
+        ...commonOf(activity),
+        kind: "activity",
+        request: fromBinary(ActivityRequestSchema, activity.request),
+      };
+      const response = await this.#workers.dispatchActivity(order, signal);
+      return packBytes(toBinary(ActivityResponseSchema, response));
+    });
+  }
+
+  async callOff(callId: string): Promise<void> {
+    this.#calls.get(callId)?.abort();
+  }
+
+  async release(instanceId: string): Promise<void> {
+    this.#workers.release(instanceId);
+  }
+
+  async retire(): Promise<void> {
+    this.ctx.storage.kv.put(RETIRED, true);
+    this.#workers.stop();
+  }
+
+  /** Runs an order; what finds no worker is noted, so that the worker that comes for it wakes its sender. */
+  #run<T>(
+    message: TurnMessage | ActivityMessage,
+    kind: "turn" | "activity",
+    run: (signal: AbortSignal) => Promise<T>,
+  ): Promise<RpcAnswer<T>> {
+    const { callId } = message;
+    const call = new AbortController();
+    this.#calls.set(callId, call);
+    return answer(async () => {
+      try {
+        return await run(call.signal);
+      } catch (error) {
+        if (isPerduraError(error) && (error.code === "no_worker" || error.code === "not_registered")) {
+          const { sender, name, version } = message;
+          const dialect = "dialect" in message ? message.dialect : undefined;
+          this.#parked.note(sender, {
+            kind,
+            name,
+            ...(version === undefined ? {} : { version }),
+            ...(dialect === undefined ? {} : { dialect }),
+          });
+        }
+        throw error;
+      } finally {
+        this.#calls.delete(callId);
+      }
+    });
+  }
+
+  #pastOf(turn: TurnMessage, length: number): HistoryView {
+    if (length === 0) return historyOf([]);
+    return { length, read: () => this.#eventsOf(turn, "past", undefined) };
+  }
+
+  /** All events of a part of a turn, from the first page where it is here already. */
+  async #eventsOf(
+    { sender, callId }: TurnMessage,
+    part: TurnPart,
+    first: EventPage | undefined,
+  ): Promise<HistoryEvent[]> {
+    const stub = this.#objects.get(this.#objects.idFromName(sender));
+    const events: HistoryEvent[] = [];
+    let page = first ?? (await unwrap(stub.turnEvents(callId, part, 0)));
+    for (;;) {
+      events.push(...unmarshalSegment(page.events));
+      if (page.next === undefined) return events;
+      page = await unwrap(stub.turnEvents(callId, part, page.next));
+    }
+  }
+
+  /** Wakes the senders of work that has waited for a worker, a few at a time. */
+  async #retry(senders: readonly string[]): Promise<void> {
+    const left = senders[Symbol.iterator]();
+    const retry = async (): Promise<void> => {
+      for (const sender of left) {
+        try {
+          await unwrap(this.#objects.get(this.#objects.idFromName(sender)).retryParked());
+        } catch (error) {
+          // It looks again by itself, if later.
+          this.#logger.warn(`'${sender}' could not be told of a worker`, error);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: MAX_RETRIES }, retry));
+  }
+}
+
+/** How many instances are woken at once. */
+const MAX_RETRIES = 32;
+
+function commonOf({ instanceId, name, version, patienceMs }: TurnMessage | ActivityMessage): {
+  readonly instanceId: string;
+  readonly name: string;
+  readonly version?: string;
+  readonly patienceMs?: number;
+} {
+  return {
+    instanceId,
+    name,
+    ...(version === undefined ? {} : { version }),
+    ...(patienceMs === undefined ? {} : { patienceMs }),
+  };
+}
