@@ -225,6 +225,8 @@ function workerOf(request: GetWorkItemsRequest, context: HandlerContext): Worker
     maxActivities: request.maxConcurrentActivityWorkItems,
     streamsHistory: request.capabilities.includes(WorkerCapability.HISTORY_STREAMING),
     keepsOrchestrators,
+    // Only ours fill the field.
+    takesPings: filters !== undefined,
     userAgent: context.requestHeader.get("user-agent") ?? "",
     ...(filters === undefined
       ? {}

@@ -10,6 +10,48 @@ export type SidecarFetch = (request: Request) => Promise<Response> | undefined;
  * @param prefix what paths begin with before `/TaskHubSidecarService/`.
  */
 export function createSidecarFetch(handlers: readonly UniversalHandler[], prefix = ""): SidecarFetch {
-  const byPath = new Map(handlers.map((handler) => [`${prefix}${handler.requestPath}`, createFetchHandler(handler)]));
+  const byPath = new Map(
+    handlers.map((handler) => [
+      `${prefix}${handler.requestPath}`,
+      handler.method.methodKind === "server_streaming" ? streaming(handler) : createFetchHandler(handler),
+    ]),
+  );
   return (request) => byPath.get(new URL(request.url).pathname)?.(request);
+}
+
+/**
+ * A stream's reader that goes away cancels the body, and mostly no more is heard of it: not every host aborts the request's
+ * signal then. The handler is waiting for its next item, where a cancelled iterator does not reach it; a signal does.
+ */
+function streaming(handler: UniversalHandler): (request: Request) => Promise<Response> {
+  return async (request) => {
+    const gone = new AbortController();
+    const onAbort = (): void => gone.abort(request.signal.reason);
+    if (request.signal.aborted) onAbort();
+    request.signal.addEventListener("abort", onAbort, { once: true });
+    const response = await createFetchHandler((call) => handler({ ...call, signal: gone.signal }))(request);
+    const { body } = response;
+    return body === null
+      ? response
+      : new Response(
+          watched(body, () => gone.abort()),
+          response,
+        );
+  };
+}
+
+/** The same stream, which says so when it is cancelled. */
+function watched(body: ReadableStream<Uint8Array>, onCancel: () => void): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const next = await reader.read();
+      if (next.done) controller.close();
+      else controller.enqueue(next.value);
+    },
+    async cancel(reason) {
+      onCancel();
+      await reader.cancel(reason);
+    },
+  });
 }

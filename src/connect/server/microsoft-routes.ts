@@ -229,6 +229,7 @@ function workerOf(request: GetWorkItemsRequest, context: HandlerContext): Worker
     maxActivities: request.maxConcurrentActivityWorkItems,
     streamsHistory: request.capabilities.includes(WorkerCapability.HISTORY_STREAMING),
     keepsOrchestrators: false,
+    takesPings: true,
     userAgent: context.requestHeader.get("user-agent") ?? "",
     ...(filters === undefined
       ? {}

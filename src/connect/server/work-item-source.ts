@@ -5,7 +5,6 @@ import { orchestratorRequest } from "../../core/protocol/actions.ts";
 import {
   type ActivityRequest,
   CachedHistorySchema,
-  Dialect,
   type OrchestratorRequest,
 } from "../../core/protocol/gen/perdura/model/v1/history_pb.ts";
 import type { WorkerExchange } from "./local-dispatcher.ts";
@@ -36,7 +35,10 @@ export interface WorkItemStreamOptions {
   readonly sendTimeoutMs?: number;
   /** Ends all streams with `canceled`, "shutting down". */
   readonly shutdownSignal?: AbortSignal;
-  /** How long a Microsoft stream may be silent before it is sent a health ping, in ms. Default 30 seconds. */
+  /**
+   * How long a stream may be silent before it is sent a health ping, in ms. Default 30 seconds. Dapr's workers, which know no
+   * pings, get none.
+   */
   readonly healthPingMs?: number;
   /** From how many past events on a worker that can is made to fetch them as a stream. Default 100. */
   readonly streamHistoryFrom?: number;
@@ -66,7 +68,7 @@ export async function* workItems(
     await refuseUnless(async () => onConnect?.(connection));
     stream = exchange.attach(worker);
     if (signal.aborted || shutdownSignal?.aborted === true) onGone();
-    const pingMs = worker.dialect === Dialect.MICROSOFT ? (options.healthPingMs ?? 30_000) : undefined;
+    const pingMs = worker.takesPings ? (options.healthPingMs ?? 30_000) : undefined;
     while (!stream.isClosed) {
       const ticket = await stream.next(pingMs);
       if (stream.isClosed) break;
