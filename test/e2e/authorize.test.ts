@@ -19,6 +19,8 @@ describe("a Worker without a credential", () => {
         "/?token=",
         "/healthz/",
         "/publications/a/manifest.json",
+        "/TaskHubSidecarService/Hello",
+        "/microsoft/TaskHubSidecarService/GetWorkItems",
       ]) {
         for (const authorization of ["", "Bearer ", "Bearer undefined"]) {
           const response = await worker.fetch(path, { headers: { authorization } });
@@ -82,5 +84,50 @@ describe("a Worker with a token", () => {
     const response = await worker.fetch("/api/instances/x/terminate", { method: "POST", headers });
     expect(response.status).toBe(403);
     expect(await response.json()).toMatchObject({ error: { code: "cross_origin" } });
+  });
+});
+
+describe("the executor protocol of a Worker with a token", () => {
+  const friend = "https://app.example.com";
+  let worker: RunningWorker;
+  beforeAll(async () => {
+    worker = await startSample(persist, {
+      PERDURA_TOKEN: "correct horse",
+      PERDURA_ORIGINS: ` ${friend}, https://b.test`,
+    });
+  });
+  afterAll(() => worker.stop());
+
+  const hello = (headers: Record<string, string>): Promise<Response> =>
+    worker.fetch("/TaskHubSidecarService/Hello", {
+      method: "POST",
+      body: "{}",
+      headers: { "content-type": "application/json", ...headers },
+    });
+
+  test("asks for the token as everything else does", async () => {
+    expect((await hello({})).status).toBe(401);
+    expect((await hello({ authorization: "Bearer correct horse" })).status).toBe(200);
+    const unknown = await worker.fetch("/TaskHubSidecarService/Nothing", {
+      headers: { authorization: "Bearer correct horse" },
+    });
+    expect([unknown.status, await unknown.json()]).toMatchObject([404, { error: { code: "not_found" } }]);
+  });
+
+  test("lets pages of the listed origins call, with the token, and no others", async () => {
+    const authorization = "Bearer correct horse";
+    const allowed = await hello({ authorization, origin: friend });
+    expect([allowed.status, allowed.headers.get("access-control-allow-origin")]).toEqual([200, friend]);
+    // Without the token the page may at least read why.
+    const refused = await hello({ origin: friend });
+    expect([refused.status, refused.headers.get("access-control-allow-origin")]).toEqual([401, friend]);
+    const stranger = await hello({ authorization, origin: "https://evil.example" });
+    expect([stranger.status, stranger.headers.get("access-control-allow-origin")]).toEqual([403, null]);
+    // The list is for the protocol only.
+    const sample = await worker.fetch("/api/instances/x/terminate", {
+      method: "POST",
+      headers: { authorization, origin: friend },
+    });
+    expect(sample.status).toBe(403);
   });
 });

@@ -62,6 +62,9 @@ export function dispatcherObject(options: DispatcherObjectOptions = {}): Dispatc
   };
 }
 
+/** How long a stream may be silent here, in ms: that a worker has gone is seen only when it is sent something. */
+const HEALTH_PING_MS = 10_000;
+
 /** The name of the mark that the hub's incarnation has ended. */
 const RETIRED = "retired";
 
@@ -89,7 +92,11 @@ class DispatcherHost extends DurableObject<TaskHubBindings> implements Dispatche
     });
     const { hub } = parseDispatcherName(ctx.id.name ?? "");
     this.#serve = createSidecarFetch(
-      createConnectHandlers(new RoutedHub(bindings, hub), this.#workers, { ...options, logger: this.#logger }),
+      createConnectHandlers(new RoutedHub(bindings, hub), this.#workers, {
+        healthPingMs: HEALTH_PING_MS,
+        ...options,
+        logger: this.#logger,
+      }),
     );
     if (ctx.storage.kv.get(RETIRED) === true) this.#workers.stop();
   }

@@ -37,6 +37,9 @@ export interface WorkerSessionOptions {
 /** How long a sign of life may take, in ms. */
 const HELLO_TIMEOUT_MS = 5000;
 
+/** How long handing work back may take, in ms: then the end of the stream has to do. */
+const HAND_BACK_TIMEOUT_MS = 2000;
+
 /** How long it is tried to hand in an answer, in ms: then the hub has long given the work to another. */
 const ANSWER_TIMEOUT_MS = 30_000;
 
@@ -46,6 +49,8 @@ export class WorkerSession {
   /** Aborts when the stream is lost: what was in work belongs to others then. */
   readonly #over = new AbortController();
   readonly #working = new Set<Promise<void>>();
+  /** What it holds, by completion token. */
+  readonly #held = new Map<string, "turn" | "activity">();
   #isRetired = false;
   #tellRetired: () => void = () => undefined;
   isConnected = false;
@@ -86,15 +91,29 @@ export class WorkerSession {
     }
   }
 
-  /** Takes no more work, waits for what it has, and ends. */
+  /** Takes no more work, waits for what it has, hands the rest back, and ends. */
   async retire(drainMs: number): Promise<void> {
     this.#isRetired = true;
     this.#tellRetired();
     const limit = new AbortController();
     await Promise.race([this.#drained(), pause(drainMs, limit.signal)]);
     limit.abort();
+    await this.#handBack();
     this.#over.abort(new AbortedError("the worker stops"));
     await Promise.allSettled(this.#working);
+  }
+
+  /** Not every host notices at once that a stream has ended: what is left is said to be free. */
+  async #handBack(): Promise<void> {
+    const { client } = this.#options;
+    const options = callOptions(this.#over.signal, HAND_BACK_TIMEOUT_MS);
+    await Promise.allSettled(
+      [...this.#held].map(([completionToken, kind]) =>
+        kind === "turn"
+          ? client.abandonTaskOrchestratorWorkItem({ completionToken }, options)
+          : client.abandonTaskActivityWorkItem({ completionToken }, options),
+      ),
+    );
   }
 
   async #drained(): Promise<void> {
@@ -149,11 +168,15 @@ export class WorkerSession {
         : activities.run(() => this.#runActivity(activity, completionToken));
     }
     if (work === undefined) return;
+    this.#held.set(completionToken, request.case === "orchestratorRequest" ? "turn" : "activity");
     const done = work
       .catch((error: unknown) => {
         if (!this.#over.signal.aborted) logger.warn("work of the task hub could not be done or handed in", error);
       })
-      .finally(() => this.#working.delete(done));
+      .finally(() => {
+        this.#working.delete(done);
+        this.#held.delete(completionToken);
+      });
     this.#working.add(done);
   }
 

@@ -32,6 +32,9 @@ export interface RouteParts {
   readonly skipWaitForInstanceStart: boolean;
 }
 
+/** A request header by which a client of Dapr's dialect says that it can be sent health pings: `1`. */
+const TAKES_PINGS_HEADER = "perdura-takes-pings";
+
 /** Serves the whole service in Dapr's dialect. */
 export function addDaprRoutes(router: ConnectRouter, parts: RouteParts): void {
   const { exchange } = parts;
@@ -225,8 +228,8 @@ function workerOf(request: GetWorkItemsRequest, context: HandlerContext): Worker
     maxActivities: request.maxConcurrentActivityWorkItems,
     streamsHistory: request.capabilities.includes(WorkerCapability.HISTORY_STREAMING),
     keepsOrchestrators,
-    // Only ours fill the field.
-    takesPings: filters !== undefined,
+    // Ours do, and a gateway that keeps them from whoever is behind it.
+    takesPings: keepsOrchestrators || context.requestHeader.get(TAKES_PINGS_HEADER) === "1",
     userAgent: context.requestHeader.get("user-agent") ?? "",
     ...(filters === undefined
       ? {}

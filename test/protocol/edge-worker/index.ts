@@ -3,9 +3,9 @@ import {
   dispatcherObject,
   orchestrationObject,
   type TaskHubBindings,
-  taskHubClient,
   taskHubRoutes,
 } from "../../../src/backends/durable-object/index.ts";
+import { objectName } from "../../../src/backends/durable-object/object-name.ts";
 import { corsRules } from "../../../src/connect/index.ts";
 import { silentLogger, TaskRegistry } from "../../../src/core/index.ts";
 import { CONTRACT_MAX_PAYLOAD_BYTES } from "../../../src/testing/index.ts";
@@ -18,33 +18,56 @@ const logger = silentLogger();
 const registry = new TaskRegistry()
   .addActivity("in-object", (_ctx, n: number) => n * 10)
   .addOrchestrator("local-parent", async (ctx, n: number) => {
-    const here = await ctx.callActivity<number>("in-object", n);
-    const there = await ctx.callActivity<number>("remote", here);
-    return ctx.callSubOrchestrator<number>("remote-child", there);
+    const here = (await ctx.callActivity("in-object", n)) as number;
+    const there = (await ctx.callActivity("remote", here)) as number;
+    return ctx.callSubOrchestrator("remote-child", there);
   });
 
-export const OrchestrationObject = orchestrationObject({
-  registry,
+/** An instance's object that can be made to die, as a deploy or a crash would end it. */
+export class OrchestrationObject extends orchestrationObject({ registry, logger, maxParallelActivities: 2 }) {
+  async die(): Promise<void> {
+    this.ctx.abort("the test ends this object");
+  }
+}
+
+/** The same with the contract's limit on payloads. */
+export const ContractObject = orchestrationObject({
+  registry: new TaskRegistry(),
   logger,
   maxPayloadBytes: CONTRACT_MAX_PAYLOAD_BYTES,
-  maxParallelActivities: 2,
+  bindings: contractBindings,
 });
 
-/** Unregistered names are parked soon, as in a hub of its own. */
-export const DispatcherObject = dispatcherObject({ logger, patienceMs: 150 });
+/** Unregistered names are parked soon, as in a hub of its own, and workers that have gone are missed soon. */
+export const DispatcherObject = dispatcherObject({ logger, patienceMs: 150, healthPingMs: 500 });
+
+export const ContractDispatcherObject = dispatcherObject({ logger, patienceMs: 150, bindings: contractBindings });
+
+interface Environment extends TaskHubBindings {
+  readonly CONTRACT: DurableObjectNamespace;
+  readonly CONTRACT_DISPATCHER: DurableObjectNamespace;
+}
+
+function contractBindings(env: unknown): TaskHubBindings {
+  const { CONTRACT, CONTRACT_DISPATCHER, HUB_INDEX } = env as Environment;
+  return { ORCHESTRATIONS: CONTRACT, DISPATCHER: CONTRACT_DISPATCHER, HUB_INDEX };
+}
 
 export default {
-  async fetch(request: Request, env: TaskHubBindings): Promise<Response> {
+  async fetch(request: Request, env: Environment): Promise<Response> {
     const cors = corsRules(["https://app.example.com"]);
     const preflight = cors.preflight(request);
     if (preflight !== undefined) return preflight;
     const hub = request.headers.get("taskhub") ?? "default";
     const url = new URL(request.url);
-    if (url.pathname === "/local-client") {
-      const client = taskHubClient(env, { hub });
-      return Response.json(await client.fetchOrchestrationMetadata(url.searchParams.get("id") ?? ""));
+    if (url.pathname === "/die") {
+      const name = objectName({ hub, incarnation: 1, instanceId: url.searchParams.get("id") ?? "" });
+      const object = env.ORCHESTRATIONS.get(env.ORCHESTRATIONS.idFromName(name));
+      await (object as unknown as OrchestrationObject).die().catch(() => undefined);
+      return new Response("dead");
     }
-    const served = await taskHubRoutes(env, { hub, logger })(request);
+    const isContract = hub.startsWith("contract-");
+    const served = await taskHubRoutes(isContract ? contractBindings(env) : env, { hub, logger })(request);
     return cors.apply(request, served ?? new Response(null, { status: 404 }));
   },
 };

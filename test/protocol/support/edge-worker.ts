@@ -53,6 +53,8 @@ export async function startEdgeWorker(folder = mkdtempSync(join(tmpdir(), "perdu
       ORCHESTRATIONS: "OrchestrationObject",
       HUB_INDEX: "HubIndexObject",
       DISPATCHER: "DispatcherObject",
+      CONTRACT: "ContractObject",
+      CONTRACT_DISPATCHER: "ContractDispatcherObject",
     },
   });
   return { ...worker, folder };
@@ -75,7 +77,7 @@ export function edgeSetup(
     time: "real",
     canFailUnregistered: false,
     async openHub({ cache }: ContractHubOptions): Promise<ContractHub> {
-      const transport = newTransport(edge().url, `hub-${++hubs}`);
+      const transport = newTransport(edge().url, `contract-${++hubs}`);
       const recorder = new MemoryRecorder();
       const code = { recorder, sleep };
       const registry = contractRegistry(code);
