@@ -1,8 +1,12 @@
+import { env as environment } from "cloudflare:workers";
 import { taskHubRoutes } from "../src/backends/durable-object/index.ts";
 import { corsRules } from "../src/connect/index.ts";
 import { authorize } from "./authorize.ts";
 import type { Environment } from "./environment.ts";
 import { errorResponse, HttpError } from "./http-error.ts";
+
+/** Made once: they are the same for every request. */
+const serve = taskHubRoutes(environment as unknown as Environment);
 
 /**
  * Serves the executor protocol to remote workers and clients: `/TaskHubSidecarService/<Method>`. They show the token as the
@@ -14,7 +18,7 @@ export async function serveProtocol(request: Request, url: URL, env: Environment
   if (preflight !== undefined) return preflight;
   try {
     const instead = await authorize(request, url, env, (origin) => cors.allows(origin));
-    const response = instead ?? (await taskHubRoutes(env)(request));
+    const response = instead ?? (await serve(request));
     if (response === undefined) throw new HttpError(404, "not_found", `there is no method at ${url.pathname}`);
     return cors.apply(request, response);
   } catch (error) {

@@ -31,7 +31,7 @@ import { answer, type RpcAnswer, unwrap } from "./rpc.ts";
 
 /** How a hub's dispatcher object is made. */
 export interface DispatcherObjectOptions
-  extends Omit<RouteOptions, "shutdownSignal">,
+  extends Omit<RouteOptions, "shutdownSignal" | "pingAll">,
     Omit<LocalDispatcherOptions, "logger" | "onWorker"> {
   /** The hub's namespaces in the Worker's environment, where they are not called `ORCHESTRATIONS`, `HUB_INDEX` and `DISPATCHER`. */
   readonly bindings?: (env: unknown) => TaskHubBindings;
@@ -95,6 +95,8 @@ class DispatcherHost extends DurableObject<TaskHubBindings> implements Dispatche
       createConnectHandlers(new RoutedHub(bindings, hub), this.#workers, {
         healthPingMs: HEALTH_PING_MS,
         ...options,
+        // Dapr's own workers come through a gateway, which keeps the pings to itself.
+        pingAll: true,
         logger: this.#logger,
       }),
     );

@@ -1,3 +1,4 @@
+import { isDurableTaskRequest } from "../../connect/protocol/services.ts";
 import { createConnectHandlers, type RouteOptions } from "../../connect/server/connect-executor.ts";
 import { createSidecarFetch, type SidecarFetch } from "../../connect/server/fetch-handler.ts";
 import type { TaskHubBindings } from "./bindings.ts";
@@ -15,11 +16,12 @@ const WORKER_CALL =
   /^(?:\/(?:dapr|microsoft))?\/TaskHubSidecarService\/(?:GetWorkItems|Complete\w+Task|AbandonTask\w+|StreamInstanceHistory)$/;
 
 /**
- * The executor protocol for a Worker: `/TaskHubSidecarService/<Method>` and the same below `/dapr` and `/microsoft`. Clients'
+ * The executor protocol for a Worker, to be made once, not for each request: `/TaskHubSidecarService/<Method>` and the same below `/dapr` and `/microsoft`. Clients'
  * calls go to the instances' own objects, workers' calls to the hub's dispatcher object. Who may call, and from which sites,
  * is for the Worker to see to before it asks this.
  *
  * @example
+ * import { env } from "cloudflare:workers";
  * const serve = taskHubRoutes(env);
  * export default { fetch: (request) => serve(request) ?? new Response(null, { status: 404 }) };
  *
@@ -27,9 +29,14 @@ const WORKER_CALL =
  */
 export function taskHubRoutes(env: TaskHubBindings, options: TaskHubRouteOptions = {}): SidecarFetch {
   const hub = new RoutedHub(env, options.hub ?? "default");
-  const serve = createSidecarFetch(createConnectHandlers(hub, undefined, options));
+  let serve: SidecarFetch | undefined;
   return (request) => {
-    if (!WORKER_CALL.test(new URL(request.url).pathname)) return serve(request);
+    const { pathname } = new URL(request.url);
+    if (!isDurableTaskRequest(pathname)) return undefined;
+    if (!WORKER_CALL.test(pathname)) {
+      serve ??= createSidecarFetch(createConnectHandlers(hub, undefined, options));
+      return serve(request);
+    }
     return hub.dispatcher().then((dispatcher) => dispatcher.fetch(request));
   };
 }

@@ -18,7 +18,7 @@ import type {
 } from "../../core/hub/backend.ts";
 import type { OrchestrationMetadata } from "../../core/hub/metadata.ts";
 import type { InstanceIdPage, InstancePage, InstanceQuery } from "../../core/hub/query.ts";
-import { checkInstanceId } from "../../core/limits.ts";
+import { checkInstanceId, checkPayload } from "../../core/limits.ts";
 import { rowQueryOf } from "../../core/partition/paging.ts";
 import type { HistoryEvent } from "../../core/protocol/gen/perdura/model/v1/history_pb.ts";
 import {
@@ -30,6 +30,7 @@ import { statusFromName } from "../../core/protocol/status.ts";
 import { timestampFromMs } from "../../core/protocol/timestamp.ts";
 import { fromConnectError } from "../protocol/connect-errors.ts";
 import { metadataFrom } from "../protocol/instance-state.ts";
+import { MAX_MESSAGE_BYTES } from "../protocol/message-limit.ts";
 import { Backoff, pause } from "./backoff.ts";
 import { callOptions, newSidecarClient, type SidecarClient } from "./service-client.ts";
 
@@ -65,6 +66,8 @@ export class RemoteControl implements TaskHubControl {
     const { reusePolicy, idempotencyKey } = settings;
     // The protocol lets the server choose an id; here the caller has to.
     checkInstanceId(orchestrationInstance?.instanceId ?? "");
+    // A server that refuses a message while it is being sent may not be heard over the broken connection.
+    checkPayload("the input", input, MAX_MESSAGE_BYTES);
     await this.#call(() =>
       this.#client.startInstance(
         {
@@ -93,6 +96,7 @@ export class RemoteControl implements TaskHubControl {
     checkInstanceId(instanceId);
     const { case: kind, value } = event.eventType;
     const input = kind === "eventRaised" || isSteering(kind) ? (value as { input?: string }).input : undefined;
+    checkPayload("the payload", input, MAX_MESSAGE_BYTES);
     await this.#call(async () => {
       switch (kind) {
         case "eventRaised":

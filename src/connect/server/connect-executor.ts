@@ -3,6 +3,7 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Backend } from "../../core/hub/backend.ts";
 import type { Executor } from "../../core/hub/executor.ts";
 import { defaultLogger, type Logger } from "../../core/hub/logger.ts";
+import { MAX_MESSAGE_BYTES } from "../protocol/message-limit.ts";
 import { addDaprRoutes, type RouteParts } from "./dapr-routes.ts";
 import { type DialectChoice, handlersOf } from "./dialect-switch.ts";
 import { HubService, type ServedHub } from "./hub-service.ts";
@@ -41,9 +42,6 @@ export interface ConnectExecutor {
   /** Ends all streams and rejects what runs. */
   shutdown(): Promise<void>;
 }
-
-/** Default of the limit on one message that is read: an answer may hold a thousand actions. */
-const DEFAULT_MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
 
 /**
  * Makes an executor over connected workers, with the routes of the executor protocol for a {@link ConnectRouter}: the
@@ -112,7 +110,7 @@ export function createConnectHandlers(
   options: RouteOptions = {},
 ): readonly UniversalHandler[] {
   const logger = options.logger ?? defaultLogger("warn");
-  const { shutdownSignal, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = options;
+  const { shutdownSignal, maxMessageBytes = MAX_MESSAGE_BYTES } = options;
   const parts: RouteParts = {
     hub: new HubService(hub, options.now ?? Date.now),
     exchange,

@@ -16,6 +16,7 @@ import { timestampToMs } from "../../core/protocol/timestamp.ts";
 import { detailsOf, stateOf, statusNames } from "../protocol/instance-state.ts";
 import { daprService } from "../protocol/services.ts";
 import { call, PREFIXES, prefixed } from "./call.ts";
+import { DIALECT_HEADER } from "./dialect-switch.ts";
 import { type HubService, nonEmpty } from "./hub-service.ts";
 import type { WorkerExchange } from "./local-dispatcher.ts";
 import { chunksOf } from "./paged-history.ts";
@@ -31,9 +32,6 @@ export interface RouteParts {
   /** StartInstance answers when the start is durable, and does not wait for a worker to take it up. */
   readonly skipWaitForInstanceStart: boolean;
 }
-
-/** A request header by which a client of Dapr's dialect says that it can be sent health pings: `1`. */
-const TAKES_PINGS_HEADER = "perdura-takes-pings";
 
 /** Serves the whole service in Dapr's dialect. */
 export function addDaprRoutes(router: ConnectRouter, parts: RouteParts): void {
@@ -193,6 +191,7 @@ function workOf({ hub, streams }: RouteParts, exchange: WorkerExchange): Routes 
   return {
     async *getWorkItems(request, context) {
       const connection = { worker: workerOf(request, context), header: context.requestHeader };
+      context.responseHeader.set(DIALECT_HEADER, "dapr");
       for await (const item of workItems(exchange, connection, streams, context.signal)) yield workItem(item);
     },
     completeOrchestratorTask: completeTurn,
@@ -228,8 +227,8 @@ function workerOf(request: GetWorkItemsRequest, context: HandlerContext): Worker
     maxActivities: request.maxConcurrentActivityWorkItems,
     streamsHistory: request.capabilities.includes(WorkerCapability.HISTORY_STREAMING),
     keepsOrchestrators,
-    // Ours do, and a gateway that keeps them from whoever is behind it.
-    takesPings: keepsOrchestrators || context.requestHeader.get(TAKES_PINGS_HEADER) === "1",
+    // Ours do.
+    takesPings: keepsOrchestrators,
     userAgent: context.requestHeader.get("user-agent") ?? "",
     ...(filters === undefined
       ? {}

@@ -7,7 +7,10 @@ import type { WorkerExchange } from "./local-dispatcher.ts";
 /** Which dialect is spoken: one of them, or whichever a request shows itself to be in. */
 export type DialectChoice = "dapr" | "microsoft" | "auto";
 
-/** A request header by which a client says which dialect it speaks: `dapr` or `microsoft`. It goes before all other signals. */
+/**
+ * A header by which a client says which dialect it speaks: `dapr` or `microsoft`. It goes before all other signals. A stream of
+ * work items is answered with the same header, so that a gateway knows what it carries.
+ */
 export const DIALECT_HEADER = "durabletask-dialect";
 
 /**

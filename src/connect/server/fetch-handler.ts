@@ -16,7 +16,24 @@ export function createSidecarFetch(handlers: readonly UniversalHandler[], prefix
       handler.method.methodKind === "server_streaming" ? streaming(handler) : createFetchHandler(handler),
     ]),
   );
-  return (request) => byPath.get(new URL(request.url).pathname)?.(request);
+  return (request) => {
+    const handle = byPath.get(new URL(request.url).pathname);
+    return handle !== undefined && isNativeGrpc(request) ? Promise.resolve(needsTrailers()) : handle?.(request);
+  };
+}
+
+function isNativeGrpc(request: Request): boolean {
+  return /^application\/grpc(?:$|[+;])/i.test(request.headers.get("content-type") ?? "");
+}
+
+/** A call whose end could not be told. */
+function needsTrailers(): Response {
+  const text =
+    "native gRPC needs trailers, which this host does not have: use gRPC-Web or Connect, or go through `perdura gateway`";
+  return new Response(text, {
+    status: 415,
+    headers: { "accept-post": "application/grpc-web+proto, application/proto" },
+  });
 }
 
 /**

@@ -1,3 +1,4 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import {
   AbortedError,
   InvalidArgumentError,
@@ -35,13 +36,15 @@ export interface LocalDispatcherOptions {
   readonly patienceMs?: number;
   /** How many workers in a row may be lost while they hold an item, before it is set aside. Default 5. */
   readonly maxLosses?: number;
+  /** How many workers may be connected at once; the next one is refused. Default 1000. */
+  readonly maxStreams?: number;
   /** Called when a worker has connected: what it takes of that which was set aside may go on. */
   readonly onWorker?: (stream: WorkerStream) => void;
 }
 
 /** The side of a dispatcher that serves workers' streams and takes their answers. */
 export interface WorkerExchange {
-  /** A worker has connected. */
+  /** A worker has connected. @throws {@link ConnectError} `resource_exhausted` when there are too many. */
   attach(worker: WorkerDescription): WorkerStream;
   /** It is gone: what it held goes to others. */
   detach(stream: WorkerStream): void;
@@ -81,6 +84,7 @@ export class LocalDispatcher implements Dispatcher, WorkerExchange {
       activityLeaseMs: 86_400_000,
       patienceMs: 30_000,
       maxLosses: 5,
+      maxStreams: 1000,
       ...options,
     };
     const { maxInFlight } = this.#options;
@@ -258,6 +262,10 @@ export class LocalDispatcher implements Dispatcher, WorkerExchange {
     if (this.#stopped) {
       stream.close();
       return stream;
+    }
+    const { maxStreams } = this.#options;
+    if (this.#streams.size >= maxStreams) {
+      throw new ConnectError(`${maxStreams} workers are connected already: try again later`, Code.ResourceExhausted);
     }
     this.#streams.add(stream);
     this.#refill(stream);

@@ -29,6 +29,7 @@ import { MicrosoftCodec } from "../protocol/microsoft-codec.ts";
 import { microsoftService } from "../protocol/services.ts";
 import { call } from "./call.ts";
 import type { RouteParts } from "./dapr-routes.ts";
+import { DIALECT_HEADER } from "./dialect-switch.ts";
 import { type HubService, nonEmpty } from "./hub-service.ts";
 import type { WorkerExchange } from "./local-dispatcher.ts";
 import { chunksOf } from "./paged-history.ts";
@@ -191,6 +192,7 @@ function workOf({ hub, streams }: RouteParts, exchange: WorkerExchange, codec: M
   return {
     async *getWorkItems(request, context) {
       const connection = { worker: workerOf(request, context), header: context.requestHeader };
+      context.responseHeader.set(DIALECT_HEADER, "microsoft");
       for await (const item of workItems(exchange, connection, streams, context.signal)) yield workItem(item, codec);
     },
     completeOrchestratorTask: (response, context) =>

@@ -36,10 +36,12 @@ export interface WorkItemStreamOptions {
   /** Ends all streams with `canceled`, "shutting down". */
   readonly shutdownSignal?: AbortSignal;
   /**
-   * How long a stream may be silent before it is sent a health ping, in ms. Default 30 seconds. Dapr's workers, which know no
+   * How long a stream may be silent before it is sent a health ping, in ms. Default 30 seconds. Dapr's workers, which only log
    * pings, get none.
    */
   readonly healthPingMs?: number;
+  /** Dapr's workers get pings too: for hosts that notice a lost connection only when something is sent. Default false. */
+  readonly pingAll?: boolean;
   /** From how many past events on a worker that can is made to fetch them as a stream. Default 100. */
   readonly streamHistoryFrom?: number;
 }
@@ -68,7 +70,7 @@ export async function* workItems(
     await refuseUnless(async () => onConnect?.(connection));
     stream = exchange.attach(worker);
     if (signal.aborted || shutdownSignal?.aborted === true) onGone();
-    const pingMs = worker.takesPings ? (options.healthPingMs ?? 30_000) : undefined;
+    const pingMs = worker.takesPings || options.pingAll === true ? (options.healthPingMs ?? 30_000) : undefined;
     while (!stream.isClosed) {
       const ticket = await stream.next(pingMs);
       if (stream.isClosed) break;

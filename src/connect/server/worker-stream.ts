@@ -21,7 +21,7 @@ export interface WorkerDescription {
   readonly streamsHistory: boolean;
   /** It keeps its orchestrators between turns and needs no past events, unless it asks for them. */
   readonly keepsOrchestrators: boolean;
-  /** It knows health pings. By the first one that cannot be sent a host notices that the worker has gone. */
+  /** It knows health pings. */
   readonly takesPings: boolean;
   readonly userAgent: string;
 }

@@ -1,4 +1,4 @@
-import { AbortedError, InvalidArgumentError, WorkItemLockLostError } from "../errors.ts";
+import { AbortedError, ActivityGatedError, InvalidArgumentError, WorkItemLockLostError } from "../errors.ts";
 import type { Logger } from "./logger.ts";
 import type { WorkItem } from "./work-item.ts";
 
@@ -105,8 +105,9 @@ class LoopingTaskWorker<T extends WorkItem> implements TaskWorker<T> {
       await this.processor.processWorkItem(item);
       await this.processor.completeWorkItem(item);
     } catch (error) {
-      // What was aborted is handed back as a matter of course.
-      const level = error instanceof AbortedError ? "debug" : "warn";
+      // What was aborted, or may not run now, is handed back as a matter of course.
+      const isExpected = error instanceof AbortedError || error instanceof ActivityGatedError;
+      const level = isExpected ? "debug" : "warn";
       this.#logger[level](`${this.processor.name}: abandons ${item.toString()}`, error);
       try {
         await this.processor.abandonWorkItem(item, error);

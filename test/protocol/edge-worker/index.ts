@@ -53,6 +53,9 @@ function contractBindings(env: unknown): TaskHubBindings {
   return { ORCHESTRATIONS: CONTRACT, DISPATCHER: CONTRACT_DISPATCHER, HUB_INDEX };
 }
 
+/** The routes of each hub that was asked for. */
+const routes = new Map<string, ReturnType<typeof taskHubRoutes>>();
+
 export default {
   async fetch(request: Request, env: Environment): Promise<Response> {
     const cors = corsRules(["https://app.example.com"]);
@@ -66,8 +69,10 @@ export default {
       await (object as unknown as OrchestrationObject).die().catch(() => undefined);
       return new Response("dead");
     }
-    const isContract = hub.startsWith("contract-");
-    const served = await taskHubRoutes(isContract ? contractBindings(env) : env, { hub, logger })(request);
+    const serve =
+      routes.get(hub) ?? taskHubRoutes(hub.startsWith("contract-") ? contractBindings(env) : env, { hub, logger });
+    routes.set(hub, serve);
+    const served = await serve(request);
     return cors.apply(request, served ?? new Response(null, { status: 404 }));
   },
 };
