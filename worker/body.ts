@@ -56,7 +56,11 @@ export async function readJsonObject<F extends string>(
   }
   for (const name of Object.keys(value)) {
     if ((fields as readonly string[]).includes(name)) continue;
-    throw new HttpError(400, "invalid_argument", `'${name}' means nothing here: use ${fields.join(", ") || "no field"}`);
+    throw new HttpError(
+      400,
+      "invalid_argument",
+      `'${name}' means nothing here: use ${fields.join(", ") || "no field"}`,
+    );
   }
   return value as { readonly [P in F]?: unknown };
 }

@@ -25,8 +25,7 @@ const chunkBytes = 64 * 1024;
 const chunks = Math.ceil(file.length / chunkBytes);
 const indexes = Array.from({ length: chunks }, (_, index) => index);
 const sha256 = (content: Uint8Array): string => createHash("sha256").update(content).digest("hex");
-const digestOf = (content: Uint8Array): string =>
-  `sha-256=:${createHash("sha256").update(content).digest("base64")}:`;
+const digestOf = (content: Uint8Array): string => `sha-256=:${createHash("sha256").update(content).digest("base64")}:`;
 const declaration = { name: "package-lock.json", bytes: file.length, chunkBytes, sha256: sha256(file) };
 
 let ids = 0;
@@ -113,7 +112,12 @@ const refusals: readonly (readonly [what: string, ask: () => Promise<Response>, 
   ["too long an id", () => declare("x".repeat(65)), 400, "invalid_argument"],
   ["an id with other characters", () => declare("..%2F..%2F..%2F..%2F..%2Fetc"), 400, "invalid_argument"],
   ["another method", () => worker.fetch(pathOf(newId()), { method: "POST" }), 405, "method_not_allowed"],
-  ["a declaration that is no JSON", () => worker.fetch(pathOf(newId()), { method: "PUT", body: "{" }), 400, "malformed_body"],
+  [
+    "a declaration that is no JSON",
+    () => worker.fetch(pathOf(newId()), { method: "PUT", body: "{" }),
+    400,
+    "malformed_body",
+  ],
   ["no declaration", () => worker.fetch(pathOf(newId()), { method: "PUT" }), 400, "invalid_argument"],
   ["a stray field", () => declare(newId(), { ...declaration, owner: "me" }), 400, "invalid_argument"],
   ["no name", () => declare(newId(), { ...declaration, name: "" }), 400, "invalid_argument"],
