@@ -11,6 +11,8 @@ export interface Environment extends TaskHubBindings {
   readonly TRANSFERS: DurableObjectNamespace<TransferObject>;
   /** The origins, with commas between, whose pages may call the executor protocol with the token: `https://app.example.com`. */
   readonly PERDURA_ORIGINS?: string;
+  /** The path of an example that is served beside the Worker, for its page to link to. */
+  readonly PERDURA_EXAMPLE?: string;
   /** `"1"` opens the Worker to everybody: for development on one machine only. */
   readonly PERDURA_OPEN?: string;
   /** The secret that callers must show: `wrangler secret put PERDURA_TOKEN`. */

@@ -10,6 +10,7 @@ export function showStatus({ hub, isRunner }: PageHub): void {
     const chip = byId(id, HTMLLIElement);
     setText(chip, text);
     chip.dataset.look = look;
+    chip.hidden = false;
   };
   const look = (): void => {
     const { durable, runner, full, reopened } = hub.status;

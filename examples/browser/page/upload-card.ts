@@ -81,7 +81,12 @@ export class UploadCard {
     this.#progress.max = Math.max(1, progress.chunks);
     // An empty file has no chunk to wait for.
     this.#progress.value = isStored && progress.chunks === 0 ? 1 : progress.sent;
-    setText(this.#count, progress.chunks === 0 ? "" : `${progress.sent} of ${progress.chunks} chunks`);
+    setText(
+      this.#count,
+      progress.chunks === 0
+        ? ""
+        : `${progress.sent} of ${progress.chunks} ${progress.chunks === 1 ? "chunk" : "chunks"}`,
+    );
     setText(this.#hash, progress.sha256 === undefined ? "" : `sha256 ${progress.sha256}`);
     const shown: Readonly<Record<Verb, boolean>> = {
       confirm: metadata.waitingOn.events.some(({ name }) => name === "confirm"),

@@ -13,6 +13,9 @@ export interface ChunkOf {
   readonly chunkBytes: number;
 }
 
+/** What the activities need of the Worker. */
+export type Transfers = Pick<TransferClient, "declare" | "send" | "finish" | "discard">;
+
 /** The activities of an upload. */
 export interface UploadSteps {
   /** Hashes a kept file. */
@@ -29,7 +32,7 @@ export interface UploadSteps {
 }
 
 /** Makes the activities. Those that need the Worker wait for a network without using up an attempt. */
-export function uploadSteps(files: FileStore, transfers: TransferClient): UploadSteps {
+export function uploadSteps(files: FileStore, transfers: Transfers): UploadSteps {
   const read = async (id: string): Promise<Blob> => {
     const kept = await files.read(id);
     if (kept === undefined) throw new NonRetriableError("this browser does not keep the file any more: pick it again");

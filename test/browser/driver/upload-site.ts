@@ -1,6 +1,5 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, request as proxied, type Server, type ServerResponse } from "node:http";
-import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,8 +19,6 @@ export class UploadSite {
   readonly url: string;
   /** Requests to the Worker that are answered with 503 before others get through. */
   outages = 0;
-  /** Chunks that got through. */
-  chunks = 0;
   readonly #server: Server;
   readonly #stop: () => Promise<void>;
   /** How many chunks may still pass. */
@@ -55,7 +52,6 @@ export class UploadSite {
   /** Lets so many chunks pass, and holds those that come after until {@link release}. */
   holdAfter(chunks: number): void {
     this.#passes = chunks;
-    this.chunks = 0;
   }
 
   /** Lets everything pass. */
@@ -89,7 +85,6 @@ export class UploadSite {
     if (/\/chunks\//.test(pathname)) {
       if (this.#passes <= 0) await new Promise<void>((resolve) => this.#held.push(resolve));
       this.#passes -= 1;
-      this.chunks += 1;
     }
     const { method, headers } = request;
     const onward = proxied(new URL(request.url ?? "/", worker), { method: method ?? "GET", headers }, (answer) => {
@@ -97,6 +92,8 @@ export class UploadSite {
       answer.pipe(response);
     });
     onward.on("error", () => response.destroy());
+    // The page went away in the middle.
+    response.on("close", () => onward.destroy());
     request.pipe(onward);
   }
 }
