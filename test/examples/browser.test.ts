@@ -179,9 +179,14 @@ describe("an upload", () => {
     const { metadata } = await until(id, ({ metadata: { runtimeStatus } }) => runtimeStatus === "FAILED");
     expect(metadata.failureDetails?.errorMessage).toMatch(/lost the file 3 times/);
     expect(await files.list()).toHaveLength(1);
+    worker.before = () => undefined;
+    await hub.clock.runUntil(uploads.retry(id));
+    await hub.clock.runUntil(uploads.confirm(id));
+    await until(id, ({ result }) => result?.status === "stored");
+    expect(worker.sha256Of(id)).toBe(sha256);
   });
 
-  it("that failed for good goes on where it failed when it is tried again", async () => {
+  it("whose file this browser lost fails at once, and can be tried again when it is back", async () => {
     const id = await add();
     await files.forget(id);
     const failed = await until(id, ({ metadata: { runtimeStatus } }) => runtimeStatus === "FAILED");

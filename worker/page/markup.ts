@@ -1,7 +1,6 @@
 /** The page's HTML around its style and script, with a link to an example where one is served. */
 export function markup(style: string, script: string, example?: string): string {
-  const link =
-    example === undefined ? "" : `<a href="${encodeURI(example)}">The same in a browser: uploads that go on</a>`;
+  const link = example === undefined ? "" : `<a href="${encodeURI(example)}">For the browser: uploads that go on</a>`;
   return `<!doctype html>
 <html lang="en">
 <head>

@@ -24,7 +24,8 @@ export function sentenceOf({ metadata, progress, result }: Upload, nowMs: number
   if (metadata.runtimeStatus === "SUSPENDED") waits.unshift("being resumed");
   if (waits.length > 0) return `Waits for ${waits.join(", and ")}.`;
   const doing = new Set(metadata.waitingOn.activities.map(({ name }) => DOING[name] ?? name));
-  return doing.size > 0 ? `Is ${[...doing].join(" and ")}.` : `Is ${progress.phase}.`;
+  const now = doing.size > 0 ? [...doing].join(" and ") : progress.phase;
+  return `${now.charAt(0).toUpperCase()}${now.slice(1)}.`;
 }
 
 /** What it cannot get by itself: a network, the next attempt's time, a person, newer code. */

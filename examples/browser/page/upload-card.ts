@@ -24,10 +24,11 @@ export class UploadCard {
   readonly #size = make("span", "size");
   readonly #pill = make("span", "pill");
   readonly #sentence = make("p", "sentence");
+  readonly #bar = make("div", "bar");
   readonly #progress = make("progress", "");
   readonly #count = make("span", "count");
   readonly #hash = make("code", "hash");
-  readonly #link = make("a", "button", "Save the Worker's copy");
+  readonly #link = make("a", "button", "Download");
   readonly #buttons: Readonly<Record<Verb, HTMLButtonElement>>;
 
   constructor(id: string, uploads: Uploads, onTrouble: (error: unknown) => void, onDone: () => void) {
@@ -57,11 +58,10 @@ export class UploadCard {
     this.#link.download = "";
     const head = make("div", "head");
     head.append(this.#name, this.#size, this.#pill);
-    const bar = make("div", "bar");
-    bar.append(this.#progress, this.#count);
+    this.#bar.append(this.#progress, this.#count);
     const actions = make("div", "actions");
     actions.append(this.#buttons.confirm, this.#link, ...Object.values(this.#buttons).slice(1));
-    this.element.append(head, this.#sentence, bar, this.#hash, actions);
+    this.element.append(head, this.#sentence, this.#bar, this.#hash, actions);
   }
 
   /** Shows the upload as it is now. */
@@ -69,7 +69,6 @@ export class UploadCard {
     const { request, progress, result, metadata } = upload;
     const { state, look } = stateOf(upload);
     const isOver = orchestrationMetadataIsComplete(metadata);
-    const isStored = result?.status === "stored";
     const isCancelling = progress.phase === "cancelling";
     this.element.dataset.state = state;
     setText(this.#name, request.name);
@@ -79,8 +78,7 @@ export class UploadCard {
     setText(this.#sentence, sentenceOf(upload, nowMs));
     this.#progress.setAttribute("aria-label", `Sent of ${request.name}`);
     this.#progress.max = Math.max(1, progress.chunks);
-    // An empty file has no chunk to wait for.
-    this.#progress.value = isStored && progress.chunks === 0 ? 1 : progress.sent;
+    this.#progress.value = progress.sent;
     setText(
       this.#count,
       progress.chunks === 0
@@ -96,7 +94,8 @@ export class UploadCard {
       remove: isOver,
     };
     for (const [verb, button] of Object.entries(this.#buttons)) button.hidden = !shown[verb as Verb];
-    this.#link.hidden = !isStored;
+    this.#bar.hidden = isOver && metadata.runtimeStatus !== "FAILED";
+    this.#link.hidden = result?.status !== "stored";
   }
 }
 

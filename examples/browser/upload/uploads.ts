@@ -29,7 +29,7 @@ export class Uploads {
    */
   async add(file: File): Promise<string> {
     if (file.size > MAX_FILE_BYTES) {
-      throw new RangeError(`it has ${file.size} bytes, above the limit of ${MAX_FILE_BYTES}`);
+      throw new RangeError(`it is larger than ${MAX_FILE_BYTES / 1024 / 1024} MiB`);
     }
     const id = `upload-${crypto.randomUUID()}`;
     const { name, size } = file;
@@ -51,12 +51,12 @@ export class Uploads {
 
   /** Lets an upload be finished. One that is not that far yet will not ask. */
   async confirm(id: string): Promise<void> {
-    await this.#client.raiseEvent(id, confirm, undefined, { idempotencyKey: "confirm" });
+    await this.#client.raiseEvent(id, confirm);
   }
 
   /** Cancels an upload: what was sent is deleted, as soon as there is a network. */
   async cancel(id: string): Promise<void> {
-    await this.#client.raiseEvent(id, cancel, undefined, { idempotencyKey: "cancel" });
+    await this.#client.raiseEvent(id, cancel);
   }
 
   /** Ends an upload at once, whatever it does. What the Worker has of it, the Worker deletes after a week. */
@@ -64,9 +64,9 @@ export class Uploads {
     await this.#client.terminateOrchestration(id);
   }
 
-  /** Tries again what failed. */
+  /** Starts a failed upload over. What the Worker has by then is not sent again. */
   async retry(id: string): Promise<void> {
-    await this.#client.rewindOrchestration(id);
+    await this.#client.restartOrchestration(id);
   }
 
   /** Deletes an ended upload, and the kept file if there still is one. The file goes first: one that is left would be adopted. */
