@@ -72,7 +72,7 @@ describe.each(browsers().map(({ name }) => name))("the example in %s", (name) =>
   });
   beforeEach(() => {
     site.release();
-    site.outages = 0;
+    site.trouble = { left: 0, status: 503 };
   });
   afterAll(async () => {
     await browser.close();
@@ -208,11 +208,11 @@ describe.each(browsers().map(({ name }) => name))("the example in %s", (name) =>
 
   it("a server that is away for a while costs attempts, and nothing else", async () => {
     const page = await openPage(browser);
-    site.outages = 2;
+    site.trouble = { left: 2, status: 503 };
     const id = await pick(page, LARGE);
     await reaches(page, id, "retrying");
     await reaches(page, id, "to confirm");
-    expect(site.outages).toBe(0);
+    expect(site.trouble.left).toBe(0);
     await press(page, id, "confirm");
     await reaches(page, id, "stored");
     await expectStored(id, LARGE);
@@ -234,6 +234,63 @@ describe.each(browsers().map(({ name }) => name))("the example in %s", (name) =>
     await page.reload();
     await isReady(page);
     expect(await idsOf(page)).not.toContain(id);
+    await page.close();
+  });
+
+  it("an upload that the Worker refuses has failed, says why, and can be tried again", async () => {
+    const page = await openPage(browser);
+    site.trouble = { left: 1, status: 403 };
+    const id = await pick(page, "LICENSE");
+    await reaches(page, id, "failed");
+    await cardOf(page, id).getByText("the Worker answered 403").waitFor();
+    await press(page, id, "retry");
+    await reaches(page, id, "to confirm");
+    await press(page, id, "confirm");
+    await reaches(page, id, "stored");
+    await expectStored(id, "LICENSE");
+    await page.close();
+  });
+
+  it("an upload whose cancelling waits for the Worker can be stopped at once", async () => {
+    const page = await openPage(browser);
+    const id = await pick(page, "LICENSE");
+    await reaches(page, id, "to confirm");
+    site.trouble = { left: Number.POSITIVE_INFINITY, status: 503 };
+    await press(page, id, "cancel");
+    await press(page, id, "stop");
+    await reaches(page, id, "stopped");
+    await press(page, id, "remove");
+    await cardOf(page, id).waitFor({ state: "detached" });
+    await page.close();
+  });
+
+  it("a page with a newer version of the app says so", async () => {
+    const page = await openPage(browser);
+    await page.evaluate(async () => {
+      await navigator.serviceWorker.ready;
+    });
+    await page.reload();
+    await isReady(page);
+    expect(await page.locator("#notices > li").count()).toBe(0);
+    site.version = `// ${name}`;
+    await page.reload();
+    await page.getByText("There is a newer version of this app.").waitFor();
+    await page.getByRole("button", { name: "Reload" }).click();
+    await isReady(page);
+    await page.close();
+  });
+
+  it("without a database it uploads all the same, and says that nothing is kept", async () => {
+    const page = await browser.context.newPage();
+    await page.addInitScript(() => Object.defineProperty(window, "indexedDB", { value: undefined }));
+    await page.goto(site.url);
+    await isReady(page);
+    expect(await page.locator("#durable").textContent()).toBe("in memory only");
+    const id = await pick(page, "README.md");
+    await reaches(page, id, "to confirm");
+    await press(page, id, "confirm");
+    await reaches(page, id, "stored");
+    await expectStored(id, "README.md");
     await page.close();
   });
 });

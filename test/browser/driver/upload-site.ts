@@ -17,8 +17,10 @@ const TYPES: Readonly<Record<string, string>> = {
 export class UploadSite {
   /** Of the page. */
   readonly url: string;
-  /** Requests to the Worker that are answered with 503 before others get through. */
-  outages = 0;
+  /** How many requests to the Worker are answered with a status of its own choice before others get through. */
+  trouble: { left: number; readonly status: number } = { left: 0, status: 503 };
+  /** Appended to the service worker's script: another version of the app. */
+  version = "";
   readonly #server: Server;
   readonly #stop: () => Promise<void>;
   /** How many chunks may still pass. */
@@ -75,11 +77,14 @@ export class UploadSite {
   async #answer(request: IncomingMessage, response: ServerResponse, outDir: string, worker: string): Promise<void> {
     const { pathname } = new URL(request.url ?? "/", this.url);
     const [, file] = /^\/examples\/browser\/(.*)$/.exec(pathname) ?? [];
-    if (file !== undefined) return serveFile(response, join(outDir, file === "" ? "index.html" : file));
-    if (this.outages > 0) {
-      this.outages -= 1;
+    if (file !== undefined) {
+      const suffix = file === "service-worker.js" ? this.version : "";
+      return serveFile(response, join(outDir, file === "" ? "index.html" : file), suffix);
+    }
+    if (this.trouble.left > 0) {
+      this.trouble.left -= 1;
       request.resume();
-      response.writeHead(503).end("away");
+      response.writeHead(this.trouble.status).end("not now");
       return;
     }
     if (/\/chunks\//.test(pathname)) {
@@ -98,9 +103,9 @@ export class UploadSite {
   }
 }
 
-function serveFile(response: ServerResponse, path: string): void {
+function serveFile(response: ServerResponse, path: string, suffix: string): void {
   try {
-    const content = readFileSync(path);
+    const content = Buffer.concat([readFileSync(path), Buffer.from(suffix)]);
     response.writeHead(200, { "content-type": TYPES[extname(path)] ?? "application/octet-stream" }).end(content);
   } catch {
     response.writeHead(404).end();
