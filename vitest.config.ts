@@ -3,12 +3,11 @@
  * `e2e` (Node drives Miniflare, kills and restarts it), `protocol` (SDKs that are not ours against `perdura serve`), `browser` (inside every browser that is installed) and `driven`
  * (Node drives those browsers, many tabs and kills included).
  */
-import { fileURLToPath } from "node:url";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
-import manifest from "./package.json" with { type: "json" };
 import { browsers, CHROMIUM_ARGS } from "./scripts/browsers.ts";
+import { packageSources } from "./scripts/package-sources.ts";
 
 /** The projects that need a browser; none where there is none. */
 function browserProjects(): TestProjectConfiguration[] {
@@ -40,16 +39,6 @@ function browserProjects(): TestProjectConfiguration[] {
       },
     },
   ];
-}
-
-/** The package's entries by name, each mapped to its source as package.json maps it to what is built. */
-function packageSources(): { find: RegExp; replacement: string }[] {
-  return Object.entries(manifest.exports).flatMap(([entry, target]) => {
-    if (typeof target === "string") return [];
-    const source = target.default.replace("./dist/", "./src/").replace(/\.js$/, ".ts");
-    const name = `perdura${entry.slice(1)}`;
-    return [{ find: new RegExp(`^${name}$`), replacement: fileURLToPath(new URL(source, import.meta.url)) }];
-  });
 }
 
 export default defineConfig({

@@ -1,13 +1,14 @@
 /**
  * `npm start`: serves the Worker on this machine only, with `wrangler dev`, and prints one line when it answers. State
  * stays in .wrangler/state between runs. The variable that opens the Worker is given here, on the command line, so that
- * no configuration file can deploy it open.
+ * no configuration file can deploy it open; so is the browser example, which is served here and deployed nowhere.
  */
 import { spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { ASSETS, buildExample, EXAMPLE_PATH } from "./example/build.ts";
 
 const HOST = "127.0.0.1";
 const READY_WITHIN_MS = 60_000;
@@ -18,6 +19,17 @@ const MISSES_BEFORE_END = 4;
 function fail(message: string): never {
   console.error(message);
   process.exit(1);
+}
+
+/** What serves the browser example; nothing when it cannot be built, since the Worker does without it. */
+async function exampleArguments(): Promise<string[]> {
+  try {
+    await buildExample();
+    return ["--assets", ASSETS, "--var", `PERDURA_EXAMPLE:${EXAMPLE_PATH}`];
+  } catch (error) {
+    console.error("The browser example was not built, and is left out:", error);
+    return [];
+  }
 }
 
 /** The error code that listening on the port gives, or undefined when it is free. */
@@ -59,6 +71,7 @@ const wrangler = spawn(
     local("../node_modules/wrangler/wrangler-dist/cli.js"),
     ...["dev", "--local", "--ip", HOST, "--port", String(port), "--inspector-port", "0"],
     ...["--persist-to", local("../.wrangler/state"), "--var", "PERDURA_OPEN:1", "--log-level", "warn"],
+    ...(await exampleArguments()),
   ],
   // A group of its own, so that Ctrl-C reaches it once, from us.
   { stdio: ["ignore", "pipe", "pipe"], detached: true },

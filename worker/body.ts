@@ -34,15 +34,15 @@ export async function readBody(request: Request, limit: number): Promise<Uint8Ar
 }
 
 /**
- * The JSON object of a body, of which only texts are expected; no body is an empty object.
+ * The JSON object of a body, of which only some fields are expected; no body is an empty object.
  *
  * @param fields the names that it may have.
  * @throws {@link HttpError} 400 or 413, saying what to send.
  */
-export async function readTexts<F extends string>(
+export async function readJsonObject<F extends string>(
   request: Request,
   fields: readonly F[],
-): Promise<{ readonly [P in F]?: string }> {
+): Promise<{ readonly [P in F]?: unknown }> {
   const bytes = await readBody(request, MAX_JSON_BYTES);
   if (bytes.length === 0) return {};
   let value: unknown;
@@ -54,14 +54,28 @@ export async function readTexts<F extends string>(
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new HttpError(400, "malformed_body", "the body is not a JSON object: send one such as {}");
   }
+  for (const name of Object.keys(value)) {
+    if ((fields as readonly string[]).includes(name)) continue;
+    throw new HttpError(
+      400,
+      "invalid_argument",
+      `'${name}' means nothing here: use ${fields.join(", ") || "no field"}`,
+    );
+  }
+  return value as { readonly [P in F]?: unknown };
+}
+
+/**
+ * As {@link readJsonObject}, of texts only.
+ *
+ * @throws {@link HttpError} 400 or 413, saying what to send.
+ */
+export async function readTexts<F extends string>(
+  request: Request,
+  fields: readonly F[],
+): Promise<{ readonly [P in F]?: string }> {
+  const value = await readJsonObject(request, fields);
   for (const [name, text] of Object.entries(value)) {
-    if (!(fields as readonly string[]).includes(name)) {
-      throw new HttpError(
-        400,
-        "invalid_argument",
-        `'${name}' means nothing here: use ${fields.join(", ") || "no field"}`,
-      );
-    }
     if (typeof text !== "string") throw new HttpError(400, "invalid_argument", `'${name}' must be a text`);
   }
   return value as { readonly [P in F]?: string };

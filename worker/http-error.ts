@@ -4,6 +4,7 @@ import { isPerduraError, type PerduraErrorCode } from "../src/core/index.ts";
 export type HttpErrorCode =
   | PerduraErrorCode
   | "cross_origin"
+  | "digest_mismatch"
   | "internal"
   | "malformed_body"
   | "method_not_allowed"
@@ -11,6 +12,9 @@ export type HttpErrorCode =
   | "not_found"
   | "not_published"
   | "overloaded"
+  | "transfer_differs"
+  | "transfer_incomplete"
+  | "transfer_not_found"
   | "unsupported_media_type";
 
 /** An answer that is an error: its status, a stable code for programs, and a sentence for people. */

@@ -4,6 +4,7 @@ import { isDurableTaskRequest } from "../src/connect/index.ts";
 import { instanceRoutes } from "./api/instances.ts";
 import { publicationRoutes } from "./api/publications.ts";
 import { publishRoutes } from "./api/publish.ts";
+import { transferRoutes } from "./api/transfers.ts";
 import { authorize } from "./authorize.ts";
 import type { Environment } from "./environment.ts";
 import { errorResponse } from "./http-error.ts";
@@ -14,6 +15,7 @@ import { type Route, route } from "./router.ts";
 
 export { HubIndexObject } from "../src/backends/durable-object/index.ts";
 export { FilesObject } from "./files/files-object.ts";
+export { TransferObject } from "./transfers/transfer-object.ts";
 
 /** Where remote workers connect. */
 export const DispatcherObject = dispatcherObject();
@@ -26,6 +28,7 @@ const routes: readonly Route[] = [
   ...publishRoutes,
   ...instanceRoutes,
   ...publicationRoutes,
+  ...transferRoutes,
 ];
 
 async function answer(request: Request, env: Environment): Promise<Response> {

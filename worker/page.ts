@@ -1,16 +1,14 @@
 import { markup } from "./page/markup.ts";
 import { script } from "./page/script.ts";
 import { style } from "./page/style.ts";
-
-/** The page: one file that asks nothing of anybody but this Worker. */
-const page: string = markup(style, script);
+import type { Call } from "./router.ts";
 
 let policy: Promise<string> | undefined;
 
-/** Serves the page. Its own script and style are allowed by their hashes, and nothing else. */
-export async function servePage(): Promise<Response> {
+/** Serves the page: one file that asks nothing of anybody but this Worker. Its own script and style are allowed by their hashes, and nothing else. */
+export async function servePage({ env }: Call): Promise<Response> {
   policy ??= policyFor(style, script);
-  return new Response(page, {
+  return new Response(markup(style, script, env.PERDURA_EXAMPLE), {
     headers: {
       "content-type": "text/html; charset=utf-8",
       "content-security-policy": await policy,

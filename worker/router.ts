@@ -16,7 +16,7 @@ export interface Call {
 export type Handler = (call: Call) => Response | Promise<Response>;
 
 /** A method, a path whose variable parts are groups, and who answers. */
-export type Route = readonly [method: "GET" | "POST" | "DELETE", path: RegExp, handler: Handler];
+export type Route = readonly [method: "GET" | "POST" | "PUT" | "DELETE", path: RegExp, handler: Handler];
 
 /**
  * Finds who answers a request; HEAD goes where GET goes.

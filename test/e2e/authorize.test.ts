@@ -21,6 +21,7 @@ describe("a Worker without a credential", () => {
         "/publications/a/manifest.json",
         "/TaskHubSidecarService/Hello",
         "/microsoft/TaskHubSidecarService/GetWorkItems",
+        "/api/transfers/a-transfer-of-nobody",
       ]) {
         for (const authorization of ["", "Bearer ", "Bearer undefined"]) {
           const response = await worker.fetch(path, { headers: { authorization } });

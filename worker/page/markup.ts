@@ -1,5 +1,6 @@
-/** The page's HTML around its style and script. */
-export function markup(style: string, script: string): string {
+/** The page's HTML around its style and script, with a link to an example where one is served. */
+export function markup(style: string, script: string, example?: string): string {
+  const link = example === undefined ? "" : `<a href="${encodeURI(example)}">For the browser: uploads that go on</a>`;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -70,6 +71,7 @@ export function markup(style: string, script: string): string {
       <button type="button" id="older">Older</button>
     </nav>
   </section>
+  ${link}
 </main>
 <p class="announce" id="announce" aria-live="polite"></p>
 <dialog id="confirm" aria-labelledby="confirm-title">

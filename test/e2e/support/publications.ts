@@ -58,6 +58,7 @@ export function startSample(
       HUB_INDEX: "HubIndexObject",
       DISPATCHER: "DispatcherObject",
       FILES: "FilesObject",
+      TRANSFERS: "TransferObject",
     },
   });
 }

@@ -1,0 +1,14 @@
+import type { Notices } from "./notices.ts";
+
+/** Has the app's own service worker keep the app, so that it opens without a network. */
+export async function keepApp(notices: Notices): Promise<void> {
+  // A browser without service workers, or a page that is not served securely: the app works, but opens online only.
+  const container = navigator.serviceWorker as ServiceWorkerContainer | undefined;
+  if (container === undefined) return;
+  if (container.controller !== null) {
+    container.addEventListener("controllerchange", () =>
+      notices.say("There is a newer version of this app.", { label: "Reload", run: () => location.reload() }),
+    );
+  }
+  await container.register("./service-worker.js", { scope: "./" });
+}
