@@ -65,6 +65,9 @@ export function dispatcherObject(options: DispatcherObjectOptions = {}): Dispatc
 /** How long a stream may be silent here, in ms: that a worker has gone is seen only when it is sent something. */
 const HEALTH_PING_MS = 10_000;
 
+/** How long sending may take, in ms. A stream that nobody reads is not always cancelled: it just takes no more. */
+const SEND_TIMEOUT_MS = 30_000;
+
 /** The name of the mark that the hub's incarnation has ended. */
 const RETIRED = "retired";
 
@@ -94,6 +97,7 @@ class DispatcherHost extends DurableObject<TaskHubBindings> implements Dispatche
     this.#serve = createSidecarFetch(
       createConnectHandlers(new RoutedHub(bindings, hub), this.#workers, {
         healthPingMs: HEALTH_PING_MS,
+        sendTimeoutMs: SEND_TIMEOUT_MS,
         ...options,
         // Dapr's own workers come through a gateway, which keeps the pings to itself.
         pingAll: true,

@@ -39,7 +39,7 @@ export const ContractObject = orchestrationObject({
 });
 
 /** Unregistered names are parked soon, as in a hub of its own, and workers that have gone are missed soon. */
-export const DispatcherObject = dispatcherObject({ logger, patienceMs: 150, healthPingMs: 500 });
+export const DispatcherObject = dispatcherObject({ logger, patienceMs: 150, healthPingMs: 500, sendTimeoutMs: 1000 });
 
 export const ContractDispatcherObject = dispatcherObject({ logger, patienceMs: 150, bindings: contractBindings });
 
