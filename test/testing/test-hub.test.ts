@@ -156,6 +156,18 @@ describe("a test hub", () => {
     expect(await test.result(id)).toBe("paid 10, approved by me");
   });
 
+  it("takes the hop of a host where a MessageChannel is none", async () => {
+    let hops = 0;
+    const hop = async (): Promise<void> => {
+      hops++;
+      await new Response("x").text();
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    const test = await open({ hop });
+    expect(await test.result(await test.start(twoSteps, 10))).toBe("refunded paid 10");
+    expect(hops).toBeGreaterThan(5);
+  });
+
   it("knows no crash point that there is not", async () => {
     const test = await open();
     expect(() => test.crashAt("before lunch" as CrashPoint)).toThrow("'before lunch'");

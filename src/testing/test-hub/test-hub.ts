@@ -9,6 +9,7 @@ import type { EventReference, NameLike, OrchestratorReference } from "../../core
 import { type Duration, toMilliseconds } from "../../core/orchestration/duration.ts";
 import { nameOf } from "../../core/orchestration/references.ts";
 import { TaskRegistry } from "../../core/orchestration/registry.ts";
+import type { Settle } from "../../core/orchestration/settle.ts";
 import { Partition } from "../../core/partition/partition.ts";
 import { DEFAULT_MAX_DEATHS } from "../../core/partition/partition-context.ts";
 import { Random } from "../simulation/random.ts";
@@ -38,6 +39,11 @@ export interface TestHubOptions {
   readonly cacheSize?: number;
   /** Default: silent. */
   readonly logger?: Logger;
+  /**
+   * One hop through the host's event loop, before which every microtask has run. Default a `MessageChannel` hop, which is right
+   * in Node, Bun and browsers, and wrong in workerd and Deno: see {@link Settle}.
+   */
+  readonly hop?: Settle;
 }
 
 interface Host {
@@ -73,7 +79,11 @@ export class TestHub {
   /** Use {@link createTestHub}. */
   constructor(options: TestHubOptions) {
     this.#options = options;
-    this.clock = new VirtualClock(options.startAt === undefined ? {} : { startMs: options.startAt.getTime() });
+    const { hop, startAt } = options;
+    this.clock = new VirtualClock({
+      ...(startAt === undefined ? {} : { startMs: startAt.getTime() }),
+      ...(hop === undefined ? {} : { hop }),
+    });
     this.#random = new Random(options.seed ?? 1, "test hub");
     for (const [name, answer] of Object.entries(options.stubs ?? {})) this.activity(name).returns(answer);
   }
