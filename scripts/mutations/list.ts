@@ -40,6 +40,37 @@ export const mutations: readonly Mutation[] = [
   },
   {
     rule: 1,
+    what: "a start is accepted before it is durable",
+    file: "src/core/partition/partition.ts",
+    from: "    const appended = await this.#context.append(instanceId, admitStart(start, options, now));\n    if (!appended.created) return;",
+    to: `    const appending = this.#context.append(instanceId, admitStart(start, options, now));
+    if (options.reusePolicy === undefined) {
+      void appending
+        .then((done) => this.#deliveries.noteAppended(done, clientEnvelope(instanceId, start, now)))
+        .catch(() => undefined);
+      return;
+    }
+    const appended = await appending;
+    if (!appended.created) return;`,
+  },
+  {
+    rule: 1,
+    what: "a purge is acknowledged before it is durable",
+    file: "src/core/partition/administration.ts",
+    from: "    await live.exclusive(async () => {\n      const { record: current } = live;\n      if (live.stale || isPurged(current)) throw",
+    to: "    void live.exclusive(async () => {\n      const { record: current } = live;\n      if (live.stale || isPurged(current)) throw",
+  },
+  {
+    rule: 1,
+    what: "a turn's outcome can be seen before its commit",
+    file: "src/core/partition/turns.ts",
+    from: "    const done = await context.commit(live, {\n      row,",
+    to: `    live.record = { ...plan.record, revision: live.record.revision };
+    context.ports.signals.changed(live.instanceId);
+    const done = await context.commit(live, {\n      row,`,
+  },
+  {
+    rule: 1,
     what: "a result is acknowledged before it is durable",
     file: "src/core/partition/activities.ts",
     from: "      live.staged.push({ taskId: task.id, generation: task.generation, event, resolve, reject });",
@@ -88,6 +119,13 @@ export const mutations: readonly Mutation[] = [
     },
   },
   {
+    rule: 3,
+    what: "an instance whose commit failed stays in memory",
+    file: "src/core/partition/partition-context.ts",
+    from: "    if (this.table.peek(instanceId) === live) this.table.forget(instanceId, error);\n",
+    to: "",
+  },
+  {
     rule: 4,
     what: "the store does not look at the epoch",
     file: "src/backends/memory/store.ts",
@@ -117,6 +155,20 @@ export const mutations: readonly Mutation[] = [
   },
   {
     rule: 5,
+    what: "messages of one sender come in any order",
+    file: "src/core/partition/deliveries.ts",
+    from: "        const batch = live.outbox.filter(({ envelope }) => envelope.targetInstanceId === target);",
+    to: "        const batch = live.outbox.filter(({ envelope }) => envelope.targetInstanceId === target).reverse();",
+  },
+  {
+    rule: 5,
+    what: "a late result of a former generation counts",
+    file: "src/core/partition/turn-selection.ts",
+    from: "  if (generation !== undefined && generation !== record.generation) return false;",
+    to: "  if (generation !== undefined && generation > record.generation) return false;",
+  },
+  {
+    rule: 5,
     what: "idempotency keys are forgotten",
     file: "src/core/partition/turn-plan.ts",
     from: "    if (envelope.idempotencyKey !== undefined) record.eventKeys.push(envelope.idempotencyKey);",
@@ -143,6 +195,13 @@ export const mutations: readonly Mutation[] = [
     file: "src/core/orchestration/live-cache.ts",
     from: "      if (this.#entries.size <= this.#size) return;",
     to: "      if (this.#size > 0 || this.#entries.size === 0) return;",
+  },
+  {
+    rule: 6,
+    what: "instances in memory have no bound",
+    file: "src/core/partition/instance-table.ts",
+    from: "    if (this.#live.size <= this.#limit) return;\n    for",
+    to: "    if (this.#live.size >= 0) return;\n    for",
   },
   {
     rule: 6,
@@ -219,7 +278,14 @@ export const mutations: readonly Mutation[] = [
     what: "metadata does not tell of event waits",
     file: "src/core/partition/turn-plan.ts",
     from: "  if (state.eventWaits === undefined) return;",
-    to: "  if (state.eventWaits !== undefined) return;",
+    to: "  if (state.eventWaits === undefined || state.eventWaits.length > 0) return;",
+  },
+  {
+    rule: 10,
+    what: "metadata does not tell of children",
+    file: "src/core/partition/metadata-of.ts",
+    from: "    children: record.children.map(",
+    to: "    children: record.children.slice(record.children.length).map(",
   },
   {
     rule: 10,

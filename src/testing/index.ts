@@ -14,5 +14,6 @@ export {
 } from "./contract/setup.ts";
 export { ActivityDouble, type ActivityRun } from "./test-hub/activity-double.ts";
 export { type CrashPoint, HostCrashedError } from "./test-hub/crash.ts";
-export { createTestHub, TestHub, type TestHubOptions, type TestWaiting } from "./test-hub/test-hub.ts";
+export { createTestHub, TestHub, type TestHubOptions } from "./test-hub/test-hub.ts";
+export type { TestWaiting } from "./test-hub/waiting.ts";
 export { type RunLimits, VirtualClock, type VirtualClockOptions } from "./virtual-clock.ts";

@@ -1,4 +1,6 @@
 /** The simulation itself: it repeats, it shrinks, and a fixed set of its seeds breaks no promise. */
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { FaultKind } from "../../src/testing/simulation/faults.ts";
 import type { Plan, Shape } from "../../src/testing/simulation/plan.ts";
@@ -36,6 +38,20 @@ describe("the simulation", () => {
       expect(again.trace).toEqual(trace);
       expect(trace.length).toBeGreaterThan(20);
     }
+  });
+
+  it("tells it in another process, with another zone, memory and way to run code", async () => {
+    const flags = ["--no-opt", "--max-semi-space-size=1"];
+    const script = fileURLToPath(new URL("../../scripts/sim.ts", import.meta.url));
+    const args = [...flags, script, "--start", "77", "--seeds", "4", "--trace"];
+    const env = { ...process.env, TZ: "America/St_Johns", NODE_OPTIONS: "" };
+    const { stdout } = spawnSync(process.execPath, args, { env, encoding: "utf8" });
+    const here: string[] = [];
+    for (let seed = 77; seed < 81; seed++) here.push(...(await simulate(generatePlan(seed), { trace: true })).trace);
+    const told = stdout.trimEnd().split("\n");
+    // The last line tells of the seeds and their rate.
+    expect(told.slice(0, -1)).toEqual(here);
+    expect(told.at(-1)).toMatch(/^4 seeds from 77, \d+ a second, .*: no promise was broken$/u);
   });
 
   it("reaches every kind of fault", async () => {

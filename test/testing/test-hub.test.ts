@@ -100,6 +100,77 @@ describe("a test hub", () => {
     const test = await open({ registry: new TaskRegistry().add(forever) });
     const id = await test.start(forever);
     await expect(test.result(id)).rejects.toThrow("waiting for event 'never'");
+    await test.client.suspendOrchestration(id);
+    await expect(test.result(id)).rejects.toThrow("does not end by itself: it is suspended");
+  });
+
+  it("says at once which code is missing, of a child too", async () => {
+    const child = defineOrchestrator("child", async (ctx) => ctx.callActivity("nowhere"));
+    const parent = defineOrchestrator("parent", async (ctx) => ctx.callSubOrchestrator(child, undefined));
+    const test = await open({ registry: new TaskRegistry().add(child, parent) });
+    const id = await test.start(parent, undefined, { instanceId: "p" });
+    const { children } = await test.waitingOn(id);
+    expect((await test.waitingOn(children[0]?.instanceId ?? "")).sentence).toContain("'nowhere' is not registered");
+    await expect(test.result(id)).rejects.toThrow(/'p' does not end by itself: its sub-.*'nowhere' is not registered/u);
+    const other = defineOrchestrator("other", async (ctx) => ctx.callSubOrchestrator("no such child", undefined));
+    const again = await open({ registry: new TaskRegistry().add(other) });
+    await expect(again.result(await again.start(other))).rejects.toThrow(
+      /parked: .*'no such child' is not registered/u,
+    );
+  });
+
+  it("says which code runs in real time", async () => {
+    const slow = defineActivity("slow", () => new Promise<string>((resolve) => setTimeout(() => resolve("slept"), 20)));
+    const nap = defineOrchestrator("nap", async (ctx) => ctx.callActivity(slow, undefined));
+    const test = await open({ registry: new TaskRegistry().add(slow, nap) });
+    await expect(test.result(await test.start(nap))).rejects.toThrow("the code of 'slow' still runs, in real time");
+  });
+
+  it("stands in for activities that are registered nowhere, once it is said what they do", async () => {
+    const remote = defineOrchestrator("remote", async (ctx) => ctx.callActivity<string>("elsewhere", 1));
+    const test = await open({ registry: new TaskRegistry().add(remote) });
+    const id = await test.start(remote);
+    test.activity("elsewhere").returns("answer");
+    expect(await test.result(id)).toBe("answer");
+  });
+
+  it("knows only the held runs of the host that lives", async () => {
+    const test = await open();
+    test.activity(charge).holds();
+    const id = await test.start(twoSteps, 10);
+    await test.restart();
+    expect(test.activity(charge).held).toBe(1);
+    test.activity(charge).releaseWith("second");
+    expect(await test.result(id)).toBe("refunded second");
+    expect(test.activity(charge).runs).toHaveLength(2);
+  });
+
+  it("answers nothing once it is closed, and goes on when it is opened again", async () => {
+    const test = await open();
+    const id = await test.start(checkout, 10);
+    await test.close();
+    await expect(test.raise(id, "approval", "me")).rejects.toThrow("closed");
+    await test.close();
+    await test.restart();
+    await test.raise(id, "approval", "me");
+    expect(await test.result(id)).toBe("paid 10, approved by me");
+  });
+
+  it("takes the hop of a host where a MessageChannel is none", async () => {
+    let hops = 0;
+    const hop = async (): Promise<void> => {
+      hops++;
+      await new Response("x").text();
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    const test = await open({ hop });
+    expect(await test.result(await test.start(twoSteps, 10))).toBe("refunded paid 10");
+    expect(hops).toBeGreaterThan(5);
+  });
+
+  it("knows no crash point that there is not", async () => {
+    const test = await open();
+    expect(() => test.crashAt("before lunch" as CrashPoint)).toThrow("'before lunch'");
   });
 
   it("has code that arrives later", async () => {

@@ -28,13 +28,20 @@ export class ActivityDouble {
   readonly #name: string;
   readonly #runs: ActivityRun[] = [];
   readonly #failures = new Map<number, unknown>();
+  readonly #onSet: () => void;
   #stub: ActivityCode | undefined;
   #isHeld = false;
   #held: HeldRun[] = [];
+  #running = 0;
 
-  /** To be had from `TestHub.activity(name)`. */
-  constructor(name: string) {
+  /**
+   * To be had from `TestHub.activity(name)`.
+   *
+   * @param onSet called when a test has said what the activity is to do.
+   */
+  constructor(name: string, onSet: () => void = () => undefined) {
     this.#name = name;
+    this.#onSet = onSet;
   }
 
   /** Every run so far, in order: attempts that fail and runs that crash included. */
@@ -47,24 +54,32 @@ export class ActivityDouble {
     return this.#held.length;
   }
 
+  /** How many runs of its code, or of a stub, have not come to an end. Held ones are not among them. */
+  get running(): number {
+    return this.#running;
+  }
+
   /** Stands in for its code: a value, or a function of input and context. */
   returns(answer: unknown): this {
     this.#stub =
       typeof answer === "function"
         ? (ctx, input) => (answer as (input: unknown, ctx: ActivityContext) => unknown)(input, ctx)
         : () => answer;
+    this.#onSet();
     return this;
   }
 
   /** Fails the given attempts of every call (1 is the first) with an error; other attempts run as before. */
   failsAt(attempts: number | readonly number[], error: unknown = new Error(`${this.#name} was made to fail`)): this {
     for (const attempt of typeof attempts === "number" ? [attempts] : attempts) this.#failures.set(attempt, error);
+    this.#onSet();
     return this;
   }
 
   /** Holds runs until they are released. */
   holds(): this {
     this.#isHeld = true;
+    this.#onSet();
     return this;
   }
 
@@ -103,20 +118,25 @@ export class ActivityDouble {
     await life.pass("before effect");
     const { instanceId, attempt, taskId, taskExecutionId } = ctx;
     this.#runs.push({ instanceId, input, attempt, taskId, taskExecutionId });
-    const release = this.#isHeld ? await this.#hold(ctx) : undefined;
+    const release = this.#isHeld ? await this.#hold(ctx, life) : undefined;
     const value = await this.#outcome(ctx, input, code, release);
     await life.pass("in mid-activity");
     return value;
   }
 
-  #hold(ctx: ActivityContext): Promise<Release> {
+  #hold(ctx: ActivityContext, life: HostLife): Promise<Release> {
     return new Promise((resolve, reject) => {
       const entry = { end: resolve };
+      const drop = (): void => {
+        this.#held = this.#held.filter((other) => other !== entry);
+      };
       this.#held.push(entry);
       ctx.signal.addEventListener("abort", () => {
-        this.#held = this.#held.filter((other) => other !== entry);
+        drop();
         reject(ctx.signal.reason);
       });
+      // A run ends with its host: the one that begins anew is another.
+      life.crashed.catch(drop);
     });
   }
 
@@ -133,6 +153,11 @@ export class ActivityDouble {
     if (this.#failures.has(ctx.attempt)) throw this.#failures.get(ctx.attempt);
     const run = this.#stub ?? code;
     if (run === undefined) throw new Error(`'${this.#name}' has no code and no stub: call returns() on its double`);
-    return run(ctx, input);
+    this.#running++;
+    try {
+      return await run(ctx, input);
+    } finally {
+      this.#running--;
+    }
   }
 }

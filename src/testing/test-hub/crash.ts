@@ -5,7 +5,10 @@
  * - `before effect`: an activity was scheduled, and its code has not begun;
  * - `in mid-activity`: an activity's code has run, and its result is not stored.
  */
-export type CrashPoint = "before commit" | "after commit" | "before effect" | "in mid-activity";
+export type CrashPoint = (typeof CRASH_POINTS)[number];
+
+/** All of them. */
+export const CRASH_POINTS = ["before commit", "after commit", "before effect", "in mid-activity"] as const;
 
 /** The host has crashed at a point that the test chose. What it had stored is there: `restart()` goes on from it. */
 export class HostCrashedError extends Error {

@@ -1,20 +1,29 @@
 import { MemoryStore, memoryPorts } from "../../backends/memory/index.ts";
+import { InvalidArgumentError } from "../../core/errors.ts";
 import { type InProcessHub, newInProcessHub } from "../../core/hub/in-process-hub.ts";
 import { type Logger, silentLogger } from "../../core/hub/logger.ts";
-import { describeWaiting, type OrchestrationMetadata, type WaitingOn } from "../../core/hub/metadata.ts";
+import { type OrchestrationMetadata, orchestrationMetadataIsComplete } from "../../core/hub/metadata.ts";
 import type { ScheduleOptions, TaskHubClient } from "../../core/hub/task-hub-client.ts";
 import { DEFAULT_MAX_PAYLOAD_BYTES } from "../../core/limits.ts";
 import type { EventReference, NameLike, OrchestratorReference } from "../../core/orchestration/context.ts";
 import { type Duration, toMilliseconds } from "../../core/orchestration/duration.ts";
 import { nameOf } from "../../core/orchestration/references.ts";
 import { TaskRegistry } from "../../core/orchestration/registry.ts";
+import type { Settle } from "../../core/orchestration/settle.ts";
 import { Partition } from "../../core/partition/partition.ts";
 import { DEFAULT_MAX_DEATHS } from "../../core/partition/partition-context.ts";
 import { Random } from "../simulation/random.ts";
 import { VirtualClock } from "../virtual-clock.ts";
 import { ActivityDouble } from "./activity-double.ts";
-import { type CrashPoint, HostLife } from "./crash.ts";
+import { CRASH_POINTS, type CrashPoint, HostLife } from "./crash.ts";
 import { MortalStore } from "./mortal-store.ts";
+import { isParked, type TestWaiting, waitingOf } from "./waiting.ts";
+
+/** After so many timers it is looked whether what a test waits for can still come. */
+const TIMERS_BETWEEN_LOOKS = 1000;
+
+/** How often that is looked at before a wait is given up. */
+const MAX_LOOKS = 100;
 
 /** How a {@link TestHub} is made. */
 export interface TestHubOptions {
@@ -30,16 +39,18 @@ export interface TestHubOptions {
   readonly cacheSize?: number;
   /** Default: silent. */
   readonly logger?: Logger;
-}
-
-/** What an instance waits for, as data and as a sentence. */
-export interface TestWaiting extends WaitingOn {
-  readonly sentence: string;
+  /**
+   * One hop through the host's event loop, before which every microtask has run. Default a `MessageChannel` hop, which is right
+   * in Node, Bun and browsers, and wrong in workerd and Deno: see {@link Settle}.
+   */
+  readonly hop?: Settle;
 }
 
 interface Host {
   readonly life: HostLife;
   readonly hub: InProcessHub;
+  /** Takes up code and doubles that came since. */
+  readonly sync: () => void;
   /** Ends its interest in the registry under test. */
   readonly leave: () => void;
 }
@@ -61,17 +72,23 @@ export class TestHub {
   readonly #store = new MemoryStore();
   readonly #random: Random;
   readonly #doubles = new Map<string, ActivityDouble>();
+  /** Activities of which the test has said what they do, whether they are in the registry or not. */
+  readonly #set = new Set<string>();
   #host: Host | undefined;
 
   /** Use {@link createTestHub}. */
   constructor(options: TestHubOptions) {
     this.#options = options;
-    this.clock = new VirtualClock(options.startAt === undefined ? {} : { startMs: options.startAt.getTime() });
+    const { hop, startAt } = options;
+    this.clock = new VirtualClock({
+      ...(startAt === undefined ? {} : { startMs: startAt.getTime() }),
+      ...(hop === undefined ? {} : { hop }),
+    });
     this.#random = new Random(options.seed ?? 1, "test hub");
     for (const [name, answer] of Object.entries(options.stubs ?? {})) this.activity(name).returns(answer);
   }
 
-  /** A client of the running host. @throws {@link HostCrashedError} after a crash. */
+  /** A client of the running host. @throws {@link HostCrashedError} after a crash, {@link Error} after {@link close}. */
   get client(): TaskHubClient {
     return this.#running().hub.client;
   }
@@ -86,12 +103,18 @@ export class TestHub {
     return new Date(this.clock.now());
   }
 
-  /** The double of an activity. It can be had before the activity is ever called. */
+  /**
+   * The double of an activity. It can be had before the activity is ever called, and of one that is not in the registry: it is
+   * there from the moment that the test says what it does.
+   */
   activity(activity: NameLike): ActivityDouble {
     const name = nameOf(activity, "an activity");
     let double = this.#doubles.get(name);
     if (double === undefined) {
-      double = new ActivityDouble(name);
+      double = new ActivityDouble(name, () => {
+        this.#set.add(name);
+        this.#host?.sync();
+      });
       this.#doubles.set(name, double);
     }
     return double;
@@ -139,15 +162,21 @@ export class TestHub {
   async waitingOn(instanceId: string): Promise<TestWaiting> {
     await this.clock.rest();
     const metadata = await this.metadata(instanceId);
-    return { ...metadata.waitingOn, sentence: describeWaiting(metadata) };
+    return waitingOf(metadata);
   }
 
   /**
-   * Makes the host crash when it next passes a point.
+   * Makes the host crash when it next passes a point. One crash at a time: it takes the place of one that has not come yet.
    *
    * @param passes how often it may pass before. Default 0.
+   * @throws {@link InvalidArgumentError} for a point that there is not.
    */
   crashAt(point: CrashPoint, passes = 0): void {
+    if (!CRASH_POINTS.includes(point)) {
+      throw new InvalidArgumentError(
+        `there is no crash point '${point}': choose one of '${CRASH_POINTS.join("', '")}'`,
+      );
+    }
     this.#running().life.arm(point, passes);
   }
 
@@ -165,14 +194,16 @@ export class TestHub {
     await this.clock.rest();
   }
 
-  /** Ends the hub. */
+  /** Ends the hub. What is stored stays: {@link restart} opens it again. */
   async close(): Promise<void> {
-    this.#host?.leave();
-    if (this.#host?.life.isOver === false) await this.#settled(this.#host.hub.close());
+    const host = this.#host;
+    host?.leave();
+    if (host?.life.isOver === false) await this.#settled(host.hub.close());
+    this.#host = undefined;
   }
 
   #running(): Host {
-    if (this.#host === undefined) throw new Error("the test hub is not started: use createTestHub()");
+    if (this.#host === undefined) throw new Error("the test hub is closed: restart() opens it again");
     this.#host.life.check();
     return this.#host;
   }
@@ -181,14 +212,38 @@ export class TestHub {
   async #settled<T>(work: Promise<T>, instanceId?: string): Promise<T> {
     const { life } = this.#running();
     const either = Promise.race([work, life.crashed]);
-    try {
-      return await this.clock.runUntil(either);
-    } catch (error) {
-      if (instanceId === undefined || life.isOver || this.clock.timerCount > 0) throw error;
-      const metadata = await this.client.fetchOrchestrationMetadata(instanceId).catch(() => undefined);
-      if (metadata === undefined || !describeWaiting(metadata).startsWith("waiting")) throw error;
-      throw new Error(`'${instanceId}' does not end by itself: it is ${describeWaiting(metadata)}`, { cause: error });
+    let isSettled = false;
+    const note = (): void => {
+      isSettled = true;
+    };
+    either.then(note, note);
+    for (let looks = 1; ; looks++) {
+      try {
+        return await this.clock.runUntil(either, { maxTimers: TIMERS_BETWEEN_LOOKS });
+      } catch (error) {
+        if (isSettled) throw error;
+        const mayStillCome = this.clock.timerCount > 0 && looks < MAX_LOOKS;
+        const why = instanceId === undefined ? undefined : await this.#whyStuck(instanceId, mayStillCome);
+        if (why !== undefined) throw new Error(`'${instanceId}' does not end by itself: ${why}`, { cause: error });
+        if (!mayStillCome) throw error;
+      }
     }
+  }
+
+  /** Why an instance does not end. `undefined`: it has, or time may bring it there. */
+  async #whyStuck(instanceId: string, mayStillCome: boolean): Promise<string | undefined> {
+    const metadata = await this.client.fetchOrchestrationMetadata(instanceId).catch(() => undefined);
+    if (metadata === undefined || orchestrationMetadataIsComplete(metadata)) return undefined;
+    for (const child of metadata.waitingOn.children) {
+      const why = await this.#whyStuck(child.instanceId, true);
+      if (why !== undefined) return `its sub-orchestration '${child.instanceId}' does not: ${why}`;
+    }
+    if (mayStillCome && !isParked(metadata.waitingOn)) return undefined;
+    const { sentence, activities } = waitingOf(metadata);
+    const running = activities.find(({ name }) => (this.#doubles.get(name)?.running ?? 0) > 0);
+    if (running === undefined) return `it is ${sentence}`;
+    const advice = "stub it, hold it, or let it sleep with hub.clock.sleep";
+    return `it is ${sentence}; the code of '${running.name}' still runs, in real time: ${advice}`;
   }
 
   #newHost(): Host {
@@ -203,17 +258,17 @@ export class TestHub {
       { logger, maxPayloadBytes: DEFAULT_MAX_PAYLOAD_BYTES, maxLiveInstances: 1000, maxDeaths: DEFAULT_MAX_DEATHS },
     );
     const { cacheSize } = this.#options;
-    const { watched, leave } = this.#watch(life);
+    const { watched, sync, leave } = this.#watch(life);
     const hub = newInProcessHub(
       partition,
       { registry: watched, logger, ...(cacheSize === undefined ? {} : { cacheSize }) },
       { settle: clock.settle, now: () => clock.now(), newUuid: ids.uuid, timers: clock },
     );
-    return { life, hub, leave };
+    return { life, hub, sync, leave };
   }
 
   /** The registry under test, with every activity behind its double. */
-  #watch(life: HostLife): { readonly watched: TaskRegistry; readonly leave: () => void } {
+  #watch(life: HostLife): Pick<Host, "sync" | "leave"> & { readonly watched: TaskRegistry } {
     const { registry } = this.#options;
     const watched = new TaskRegistry();
     const sync = (): void => {
@@ -222,8 +277,7 @@ export class TestHub {
         if (fn !== undefined && !watched.names("orchestrator").includes(name))
           watched.addOrchestrator(name, fn as never);
       }
-      const stubbed = Object.keys(this.#options.stubs ?? {});
-      for (const name of new Set([...registry.names("activity"), ...stubbed])) {
+      for (const name of new Set([...registry.names("activity"), ...this.#set])) {
         if (watched.names("activity").includes(name)) continue;
         watched.addActivity(name, (ctx, input: unknown) => {
           const code = registry.activity(ctx.name);
@@ -232,7 +286,7 @@ export class TestHub {
       }
     };
     sync();
-    return { watched, leave: registry.onChange(sync) };
+    return { watched, sync, leave: registry.onChange(sync) };
   }
 }
 

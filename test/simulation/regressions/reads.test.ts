@@ -101,6 +101,8 @@ test("an activity whose event cannot be read is offered again", async () => {
   await first.clock.rest();
   // The first one is gone without a word.
   const { hub, store, clock } = openTab({ registry: registry(), disk: first.disk, clock: first.clock });
+  // Once when it is offered, and once more when it is handed out.
+  store.fail("readSegments", "fails before");
   store.fail("readSegments", "fails before");
   await hub.worker.start();
   const end = await clock.runUntil(hub.client.waitForOrchestrationCompletion("i"));

@@ -108,7 +108,8 @@ test("the index hears of an instance that was replaced while news of the former 
   await clock.runUntil(hub.client.waitForOrchestrationCompletion("i"));
   await clock.advance(2000);
   await hub.client.restartOrchestration("i");
-  await clock.rest();
+  // Longer than news of a run wait for more: whatever the successor had to tell, it has found the way busy.
+  await clock.advance(2000);
   const before = index.entries.get("i")?.version ?? 0;
   release();
   index.released = Promise.resolve();

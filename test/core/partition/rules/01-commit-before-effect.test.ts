@@ -1,13 +1,35 @@
 import { describe, expect, it } from "vitest";
+import { StorageError } from "../../../../src/core/errors.ts";
+import type { TaskHubClient } from "../../../../src/core/hub/task-hub-client.ts";
+import { defineOrchestrator } from "../../../../src/core/orchestration/references.ts";
 import {
   createSubOrchestrationAction,
   scheduleTaskAction,
   sendEventAction,
 } from "../../../../src/core/protocol/actions.ts";
 import { gate } from "../../hub/fakes.ts";
-import { BareWorld, isSettled } from "../worlds.ts";
+import { BareWorld, isSettled, openHub } from "../worlds.ts";
+import { plusOne, waiting } from "./code.ts";
 
 const task = scheduleTaskAction(0, { name: "a", taskExecutionId: "t" });
+
+const failing = defineOrchestrator("failing", async (ctx) => {
+  await ctx.callActivity(plusOne, 1);
+  throw new Error("boom");
+});
+
+/** What clients can ask for, of an instance that waits, and of one that has failed. */
+const COMMANDS: Readonly<Record<string, (client: TaskHubClient) => Promise<unknown>>> = {
+  start: (client) => client.scheduleNewOrchestration(waiting, undefined, { instanceId: "new" }),
+  raise: (client) => client.raiseEvent("waits", "other"),
+  suspend: (client) => client.suspendOrchestration("waits"),
+  resume: (client) => client.resumeOrchestration("waits"),
+  terminate: (client) => client.terminateOrchestration("waits"),
+  purge: (client) => client.purgeOrchestrationState("failed"),
+  rewind: (client) => client.rewindOrchestration("failed"),
+  restart: (client) => client.restartOrchestration("failed"),
+  rerun: (client) => client.rerunWorkflowFromEvent("failed", 0, { newInstanceId: "new" }),
+};
 
 describe("commit before effect", () => {
   it("no activity is handed out before the commit that schedules it is durable", async () => {
@@ -70,6 +92,29 @@ describe("commit before effect", () => {
     second.open();
     await raised;
   });
+
+  it.each(Object.keys(COMMANDS))(
+    "a %s is acknowledged only when it is durable, and never when it is not",
+    async (name) => {
+      const command = COMMANDS[name];
+      const { hub, store, clock } = await openHub([plusOne, waiting, failing]);
+      await hub.client.scheduleNewOrchestration(waiting, undefined, { instanceId: "waits" });
+      await hub.client.scheduleNewOrchestration(failing, undefined, { instanceId: "failed" });
+      await clock.rest();
+      const refuse = (): never => {
+        throw new StorageError("the disk is full");
+      };
+      Object.assign(store, { beforeCommit: refuse, beforeAppend: refuse });
+      await expect(command?.(hub.client)).rejects.toMatchObject({ code: "storage" });
+      const { opened, open } = gate();
+      Object.assign(store, { beforeCommit: () => opened, beforeAppend: () => opened });
+      const done = command?.(hub.client) ?? Promise.reject(new Error("no such command"));
+      expect(await isSettled(done, clock)).toBe(false);
+      open();
+      await clock.runUntil(done);
+      await hub.close();
+    },
+  );
 
   it("watchers hear of a turn after its commit", async () => {
     const world = await new BareWorld().open();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { defineOrchestrator } from "../../../../src/core/orchestration/references.ts";
-import { openHub } from "../worlds.ts";
+import { BareWorld, openHub } from "../worlds.ts";
 import { chain, plusOne, waiting } from "./code.ts";
 
 let linesRun = 0;
@@ -56,5 +56,23 @@ describe("replay is rare", () => {
       expect(hub.client.outputOf(end)).toBe(id);
     }
     await hub.close();
+  });
+
+  it("memory is bounded: idle instances beyond the limit are let go of, and loaded when they are needed", async () => {
+    const world = await new BareWorld({ maxLiveInstances: 3 }).open();
+    const ids = Array.from({ length: 10 }, (_, index) => `i${index}`);
+    for (const id of ids) {
+      await world.start(id);
+      await world.commit();
+    }
+    const loaded: string[] = [];
+    world.store.beforeLoad = (id) => void loaded.push(id);
+    for (const id of ids.slice(-3)) await world.raise(id);
+    expect(loaded).toEqual([]);
+    for (const id of ids.slice(0, 7)) await world.raise(id);
+    await world.clock.rest();
+    expect(loaded).toEqual(ids.slice(0, 7));
+    for (const _ of ids) await world.commit();
+    expect(await world.has("turn")).toBe(false);
   });
 });
