@@ -6,17 +6,18 @@ import type { TaskHubWorker } from "../../core/hub/task-hub-worker.ts";
 import { DEFAULT_MAX_PAYLOAD_BYTES } from "../../core/limits.ts";
 import { toMilliseconds } from "../../core/orchestration/duration.ts";
 import type { TaskRegistry } from "../../core/orchestration/registry.ts";
-import { randomIds, systemClock, systemTimers } from "../../core/partition/host.ts";
+import { systemClock, systemTimers } from "../../core/partition/host.ts";
 import { DEFAULT_MAX_DEATHS } from "../../core/partition/partition-context.ts";
 import type { Clock } from "../../core/partition/ports.ts";
 import type { ExportOptions, InstanceFile } from "../../core/partition/transfer.ts";
 import { Connection } from "./connection.ts";
 import { DrainingPartition } from "./draining-partition.ts";
 import { Durability } from "./durability.ts";
-import { type HostEnvironment, hostEnvironment, type WakeReason } from "./environment.ts";
+import { gateKeeperOf, type HostEnvironment, hostEnvironment, type WakeReason } from "./environment.ts";
 import { HubEvents } from "./hub-events.ts";
 import type { HubSurroundings, OpenTaskHubOptions } from "./hub-options.ts";
 import type { HubStatus } from "./hub-status.ts";
+import { browserIds } from "./ids.ts";
 import { LeaseOwnership } from "./lease.ts";
 import { newMarker } from "./marker.ts";
 import { type Election, type ElectionOptions, WebLockOwnership } from "./ownership.ts";
@@ -55,16 +56,18 @@ export class BrowserTaskHub {
   readonly #clock: Clock;
   readonly #options: OpenTaskHubOptions;
   readonly #logger: Logger;
-  readonly #contextId: string = crypto.randomUUID();
+  readonly #contextId: string = browserIds.uuid();
   readonly #stops: (() => void)[] = [];
   #role: "waiting" | "asleep" | "closed" = "waiting";
   #epoch: number | undefined;
   #suspensions = 0;
   #lastError: { readonly at: Date; readonly error: Error } | undefined;
   #lastTickMs = Date.now();
+  #wasHidden = false;
   #ticks = 0;
   #sweptMs = 0;
   #starting: Promise<void> | undefined;
+  #resting: Promise<void> = Promise.resolve();
   #handingOver = false;
 
   /** Makes the hub; {@link open} opens it. @throws {@link InvalidArgumentError} for a name that is none. */
@@ -72,14 +75,14 @@ export class BrowserTaskHub {
     checkHubName(options.name);
     const name = databaseName(options.name);
     const clock = surroundings.clock ?? systemClock;
-    const ids = surroundings.ids ?? randomIds;
+    const ids = surroundings.ids ?? browserIds;
     const timers = surroundings.timers ?? systemTimers;
     const settle = surroundings.settle ?? browserSettle();
     this.#options = options;
     this.#clock = clock;
     this.#logger = options.logger ?? defaultLogger("warn");
     this.#environment = surroundings.environment ?? hostEnvironment();
-    this.events = new HubEvents(this.#logger);
+    this.events = new HubEvents(this.#logger, options.onEvent);
     this.#connection = new Connection({
       name,
       events: this.events,
@@ -112,7 +115,7 @@ export class BrowserTaskHub {
       settle,
       now: () => clock.now(),
       newUuid: () => ids.uuid(),
-      gates: { isOpen: (gate) => this.#isOpen(gate) },
+      gates: gateKeeperOf(this.#environment),
       ...(surroundings.timers === undefined ? {} : { timers: surroundings.timers }),
     });
     // A context that only asks need not know the code that runs elsewhere.
@@ -182,9 +185,11 @@ export class BrowserTaskHub {
     }
     await this.#store.createHub();
     if (databaseId !== undefined) await marker.write(databaseId);
+    // Closed meanwhile, by its caller or for an upgrade: the connection says why.
+    if (this.#role === "closed") return this.#connection.open();
     this.#signals.open();
     this.#begin();
-    this.#signals.send({ type: "ping" });
+    this.#watch.greet();
   }
 
   /** Looks at what is due. Called by itself whenever the host wakes; call it for reasons of your own. */
@@ -192,6 +197,7 @@ export class BrowserTaskHub {
     if (this.#role !== "waiting") return;
     this.#logger.debug(`hub: wakes (${reason})`);
     void this.#lookAround();
+    this.#watch.greet();
     void this.#hub.backend.retryParked().catch((error: unknown) => this.#fail(error));
   }
 
@@ -218,6 +224,8 @@ export class BrowserTaskHub {
     this.#watch.close();
     this.#election.cancel();
     await this.#hub.close();
+    // A start that was about to succeed is undone when it has.
+    void this.#starting?.then(() => this.backend.stop());
     this.#signals.close();
     this.#connection.close();
   }
@@ -240,13 +248,6 @@ export class BrowserTaskHub {
     if (manager === undefined || manager === null)
       return new LeaseOwnership(this.#connection, this.#contextId, options);
     return new WebLockOwnership(name, manager, options);
-  }
-
-  /** What this host cannot tell does not hold an activity back. */
-  #isOpen(gate: "online" | "visible" | "unmetered"): boolean {
-    if (gate === "online") return this.#environment.online();
-    if (gate === "visible") return this.#environment.visible() !== false;
-    return this.#environment.metered() !== true;
   }
 
   /** What the parts tell each other, and what the host tells them. */
@@ -278,8 +279,7 @@ export class BrowserTaskHub {
   /** Starts the workers, which first wait for the right to run. */
   #begin(): void {
     if (!this.#wantsToRun || this.#starting !== undefined) return;
-    const isFirst = this.#hub.worker;
-    this.#starting = isFirst
+    this.#starting = this.#hub.worker
       .start()
       .catch((error: unknown) => {
         if (this.#role === "waiting" && !(error instanceof AbortedError)) this.#fail(error);
@@ -309,6 +309,8 @@ export class BrowserTaskHub {
     this.#election.cancel();
     await this.backend.stop();
     await this.#starting;
+    // A start that was about to succeed has.
+    await this.backend.stop();
     this.#election.reset();
   }
 
@@ -316,10 +318,10 @@ export class BrowserTaskHub {
     if (this.#role !== "waiting") return;
     this.#role = "asleep";
     // Before the first await: a page in the cache runs nothing more.
-    const resting = this.#rest();
+    this.#resting = this.#rest();
     this.#signals.close();
     this.#connection.suspend();
-    await resting;
+    await this.#resting;
   }
 
   #resume(): void {
@@ -327,8 +329,11 @@ export class BrowserTaskHub {
     this.#role = "waiting";
     this.#suspensions++;
     this.#signals.open();
-    this.#election.reset();
-    this.#begin();
+    // The page may have been put to sleep before it had come to rest.
+    void this.#resting.then(() => {
+      if (this.#role === "waiting") this.#begin();
+    });
+    this.#watch.greet();
     this.#signals.anyChanged();
   }
 
@@ -336,7 +341,10 @@ export class BrowserTaskHub {
     if (this.#role !== "waiting") return;
     const gap = Date.now() - this.#lastTickMs;
     this.#lastTickMs = Date.now();
-    const isAsleep = gap > 2 * (this.#environment.visible() === false ? HIDDEN_TICK_MS : TICK_MS);
+    const isHidden = this.#environment.visible() === false;
+    // The gap behind a page that was just shown is one of a hidden page.
+    const isAsleep = gap > 2 * (isHidden || this.#wasHidden ? HIDDEN_TICK_MS : TICK_MS);
+    this.#wasHidden = isHidden;
     if (isAsleep) {
       this.#suspensions++;
       this.events.emit({ type: "resumed", asleepMs: gap });

@@ -7,6 +7,7 @@ import {
   StorageUnavailableError,
 } from "../../core/errors.ts";
 import type { HubEvents } from "./hub-events.ts";
+import { browserIds } from "./ids.ts";
 import { type HubRecord, type HubSchema, MIGRATIONS, type Migration } from "./schema.ts";
 import { openTrouble, type Trouble, transactionTrouble } from "./storage-trouble.ts";
 
@@ -27,6 +28,14 @@ export interface ConnectionOptions {
   readonly openTimeoutMs?: number;
   /** Default {@link MIGRATIONS}. */
   readonly migrations?: readonly Migration[];
+}
+
+/** What several requests for the same open have in common. */
+interface OpenAttempt {
+  /** The browser tells only the first of them. */
+  isBlocked: boolean;
+  /** Epoch ms by which it must be open. */
+  readonly endMs: number;
 }
 
 /**
@@ -169,9 +178,10 @@ export class Connection {
   }
 
   async #openWithRetry(): Promise<IDBPDatabase<HubSchema>> {
+    const attempt: OpenAttempt = { isBlocked: false, endMs: Date.now() + (this.#options.openTimeoutMs ?? 10_000) };
     for (let tries = 0; ; tries++) {
       try {
-        return await this.#openOnce();
+        return await this.#openOnce(attempt, tries === 0);
       } catch (cause) {
         const { error, reopen }: Trouble = openTrouble(this.name, cause);
         const backoff = BACKOFF_MS[tries];
@@ -181,35 +191,25 @@ export class Connection {
     }
   }
 
-  async #openOnce(): Promise<IDBPDatabase<HubSchema>> {
+  async #openOnce(attempt: OpenAttempt, isFirst: boolean): Promise<IDBPDatabase<HubSchema>> {
     if (typeof indexedDB === "undefined") throw new StorageUnavailableError("this host has no IndexedDB");
     const { name } = this;
-    const { events, openTimeoutMs = 10_000, migrations = MIGRATIONS } = this.#options;
-    let isBlocked = false;
-    let isLate = false;
+    const { events, migrations = MIGRATIONS } = this.#options;
     const opened = openDB<HubSchema>(name, migrations.length, {
       upgrade(database, oldVersion, _newVersion, transaction) {
         for (const migrate of migrations.slice(oldVersion)) migrate(database);
         if (oldVersion > 0) return;
-        const hub: HubRecord = { databaseId: crypto.randomUUID(), epoch: 0, exists: false };
+        const hub: HubRecord = { databaseId: browserIds.uuid(), epoch: 0, exists: false };
         void transaction.objectStore("meta").put(hub, "hub");
       },
       blocked: () => {
-        isBlocked = true;
+        attempt.isBlocked = true;
         events.emit({ type: "blocked", error: new StorageBlockedError(name) });
       },
       blocking: (_current, blockedVersion) => this.#makeWay(blockedVersion),
       terminated: () => this.#terminated(),
     });
-    // An open that comes after its time must not stand in the way of others.
-    opened.then((database) => isLate && database.close()).catch(() => undefined);
-    const timer = pause(openTimeoutMs).then((): never => {
-      isLate = true;
-      if (isBlocked) throw new StorageBlockedError(name);
-      throw new StorageError(`the database '${name}' did not open within ${openTimeoutMs} ms: reload the page`);
-    });
-    timer.catch(() => undefined);
-    const database = await Promise.race([opened, timer]);
+    const database = await this.#inTime(opened, attempt, isFirst);
     try {
       await this.#identify(database);
       return database;
@@ -217,6 +217,47 @@ export class Connection {
       // Left open it would stand in the way of upgrades for as long as the page lives.
       database.close();
       throw error;
+    }
+  }
+
+  /**
+   * Waits for an open request, never for ever. Browsers have been seen to forget the first one: when half of the time has
+   * passed without any answer, another one is made.
+   */
+  async #inTime(
+    opened: Promise<IDBPDatabase<HubSchema>>,
+    attempt: OpenAttempt,
+    isFirst: boolean,
+  ): Promise<IDBPDatabase<HubSchema>> {
+    const { name } = this;
+    const { openTimeoutMs = 10_000 } = this.#options;
+    let isLate = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    // An open that comes after its time must not stand in the way of others.
+    opened.then((database) => isLate && database.close()).catch(() => undefined);
+    const late = new Promise<never>((_resolve, reject) => {
+      const giveUp = (): void => {
+        isLate = true;
+        const message = `the database '${name}' did not open within ${openTimeoutMs} ms: reload the page`;
+        reject(attempt.isBlocked ? new StorageBlockedError(name) : new StorageError(message));
+      };
+      const leftMs = Math.max(0, attempt.endMs - Date.now());
+      if (!isFirst) timer = setTimeout(giveUp, leftMs);
+      else {
+        timer = setTimeout(() => {
+          if (attempt.isBlocked) {
+            timer = setTimeout(giveUp, leftMs / 2);
+            return;
+          }
+          isLate = true;
+          reject(new DOMException("no answer to the first request", "TimeoutError"));
+        }, leftMs / 2);
+      }
+    });
+    try {
+      return await Promise.race([opened, late]);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
