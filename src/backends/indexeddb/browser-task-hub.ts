@@ -262,6 +262,7 @@ export class BrowserTaskHub {
       this.#signals.anyChanged();
     });
     this.#connection.onClosed(() => void this.close());
+    this.#connection.onHealed(() => void this.#tellWaiting());
     this.#signals.onMessage((message) => {
       if (message.type === "appended") this.#store.forgetDeadlines();
     });
@@ -366,6 +367,15 @@ export class BrowserTaskHub {
         for (const instanceId of await this.#store.waiting()) this.#signals.look(instanceId);
         this.#scheduler.wake();
       } else if (this.#signals.isWatched) this.#signals.anyChanged();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Tells the runner, here or elsewhere, of all that waits. */
+  async #tellWaiting(): Promise<void> {
+    try {
+      for (const instanceId of await this.#store.waiting()) this.#signals.appended(instanceId, false);
     } catch (error) {
       this.#fail(error);
     }

@@ -14,6 +14,9 @@ import { openTrouble, type Trouble, transactionTrouble } from "./storage-trouble
 /** Waits before the database is opened anew, in ms: as many as there are tries. */
 const BACKOFF_MS: readonly number[] = [20, 200, 1000];
 
+/** How long the transactions of a handle that the browser closed are waited for, in ms. */
+const STUCK_MS = 250;
+
 /** The stores of a hub's database. */
 export type StoreName = StoreNames<HubSchema>;
 
@@ -50,8 +53,14 @@ export class Connection {
   /** Why there will be no connection any more. */
   #closed: StorageError | undefined;
   #databaseId: string | undefined;
+  /** Uses of a handle that have not ended. */
+  readonly #inFlight = new Set<{
+    readonly database: IDBPDatabase<HubSchema>;
+    readonly reject: (reason: unknown) => void;
+  }>();
   readonly #onLost = new Set<() => void>();
   readonly #onClosed = new Set<() => void>();
+  readonly #onHealed = new Set<() => void>();
   /** How often a broken connection was replaced. */
   reopened = 0;
 
@@ -68,6 +77,11 @@ export class Connection {
   /** Calls the listener when the database turns out to be another one than before. */
   onLost(listener: () => void): void {
     this.#onLost.add(listener);
+  }
+
+  /** Calls the listener when a broken connection was replaced: what was in flight may have been stored without a word. */
+  onHealed(listener: () => void): void {
+    this.#onHealed.add(listener);
   }
 
   /** Calls the listener when the connection was closed for good by somebody else. */
@@ -129,7 +143,7 @@ export class Connection {
     for (let tries = 0; ; tries++) {
       const database = await this.#handle();
       try {
-        return await use(database);
+        return await this.#watched(database, use);
       } catch (cause) {
         const { error, reopen } = transactionTrouble(this.name, cause);
         if (this.#closed !== undefined) throw this.#closed;
@@ -142,12 +156,31 @@ export class Connection {
     }
   }
 
+  /** Like `use`, but ends when the browser has closed the handle: its transactions may then never say how they ended. */
+  #watched<T>(database: IDBPDatabase<HubSchema>, use: (database: IDBPDatabase<HubSchema>) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const entry = { database, reject };
+      this.#inFlight.add(entry);
+      use(database).then(
+        (result) => {
+          this.#inFlight.delete(entry);
+          resolve(result);
+        },
+        (error: unknown) => {
+          this.#inFlight.delete(entry);
+          reject(error);
+        },
+      );
+    });
+  }
+
   async #heal(cause: unknown): Promise<void> {
     const isFirst = this.#opening === undefined;
     await this.#handle();
     if (!isFirst) return;
     this.reopened++;
     this.#options.events.emit({ type: "healed", reopened: this.reopened, cause });
+    for (const listener of [...this.#onHealed]) listener();
   }
 
   /** Lets go of the handle (of that one, when it is given). */
@@ -207,7 +240,7 @@ export class Connection {
         events.emit({ type: "blocked", error: new StorageBlockedError(name) });
       },
       blocking: (_current, blockedVersion) => this.#makeWay(blockedVersion),
-      terminated: () => this.#terminated(),
+      terminated: () => void opened.then((database) => this.#terminated(database)),
     });
     const database = await this.#inTime(opened, attempt, isFirst);
     try {
@@ -284,10 +317,15 @@ export class Connection {
   }
 
   /** The browser closed the connection: site data was cleared, or the store behind it failed. */
-  #terminated(): void {
-    this.#drop();
-    if (this.#closed !== undefined) return;
+  #terminated(database: IDBPDatabase<HubSchema>): void {
     const cause = new DOMException("the browser closed the connection", "AbortError");
+    // Those that do end tell better what became of them.
+    const stuck = [...this.#inFlight].filter((entry) => entry.database === database);
+    void pause(STUCK_MS).then(() => {
+      for (const { reject } of stuck) reject(cause);
+    });
+    this.#drop(database);
+    if (this.#closed !== undefined) return;
     void this.#heal(cause).catch((error: unknown) => {
       if (this.#closed === undefined)
         this.#options.events.emit({ type: "lost", error: asStorageError(error, this.name) });

@@ -48,6 +48,8 @@ export async function serveSite(): Promise<Site> {
     const path = new URL(request.url ?? "/", "http://127.0.0.1").pathname;
     const script = scripts.get(path);
     response.setHeader("content-type", script === undefined ? "text/html" : "text/javascript");
+    // For frames of an opaque origin.
+    response.setHeader("access-control-allow-origin", "*");
     response.end(script ?? PAGES[path] ?? pageOf("/page.js"));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -201,6 +201,38 @@ describe("healing", () => {
     }
   });
 
+  it.each(["committed", "rolled back"] as const)(
+    "a transaction that was %s and never says so, its connection closed by the browser, holds nothing up",
+    async (end) => {
+      const hub = await openHub({ name: newHubName() });
+      await run(hub, 1);
+      const original = IDBTransaction.prototype.commit;
+      let left = 3;
+      IDBTransaction.prototype.commit = function commit(this: IDBTransaction): void {
+        if (this.mode !== "readwrite" || this.objectStoreNames.length === 1 || left-- <= 0) return original.call(this);
+        // As seen in Chromium when site data is cleared in the middle of a commit.
+        this.oncomplete = null;
+        this.onabort = null;
+        if (end === "committed") original.call(this);
+        else this.abort();
+        this.db.dispatchEvent(new Event("close"));
+      };
+      try {
+        const id = await hub.client.scheduleNewOrchestration(count, 6, { idempotencyKey: "once" });
+        const done = await hub.client.waitForOrchestrationCompletion(id, { timeout: "20s" });
+        expect(done.output).toBe("6");
+        const events = await hub.client.getInstanceHistory(id);
+        const results = events.flatMap(({ eventType }) =>
+          eventType.case === "taskCompleted" ? [eventType.value.taskScheduledId] : [],
+        );
+        expect(results).toEqual([...new Set(results)]);
+        expect(results).toHaveLength(6);
+      } finally {
+        IDBTransaction.prototype.commit = original;
+      }
+    },
+  );
+
   it("it gives up after three tries, with a typed error that keeps its cause", async () => {
     const name = newHubName();
     const hub = await openHub({ name, run: false });
