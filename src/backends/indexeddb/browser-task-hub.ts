@@ -21,6 +21,7 @@ import { browserIds } from "./ids.ts";
 import { LeaseOwnership } from "./lease.ts";
 import { newMarker } from "./marker.ts";
 import { type Election, type ElectionOptions, WebLockOwnership } from "./ownership.ts";
+import { isPersisted } from "./persistence.ts";
 import { QuotaGuardedStore } from "./quota-guard.ts";
 import { type RetentionOptions, sweepEnded } from "./retention.ts";
 import { LocalRouter } from "./router.ts";
@@ -64,6 +65,7 @@ export class BrowserTaskHub {
   #lastError: { readonly at: Date; readonly error: Error } | undefined;
   #lastTickMs = Date.now();
   #wasHidden = false;
+  #persisted: boolean | undefined;
   #ticks = 0;
   #sweptMs = 0;
   #starting: Promise<void> | undefined;
@@ -160,6 +162,7 @@ export class BrowserTaskHub {
     return {
       role: this.#role !== "waiting" ? this.#role : this.#epoch !== undefined ? "runner" : waiting,
       durable: true,
+      persisted: this.#persisted,
       runner: this.#watch.runner,
       epoch: this.#epoch,
       reopened: this.#connection.reopened,
@@ -178,7 +181,7 @@ export class BrowserTaskHub {
     if (known !== undefined && known !== databaseId) {
       const error = new StorageLostError(
         this.#connection.name,
-        "a former visit left instances in it, and now it is new",
+        "a former visit left it here, and now it is new or another",
       );
       this.#fail(error);
       this.events.emit({ type: "lost", error });
@@ -190,6 +193,7 @@ export class BrowserTaskHub {
     this.#signals.open();
     this.#begin();
     this.#watch.greet();
+    void this.#lookAtPersistence();
   }
 
   /** Looks at what is due. Called by itself whenever the host wakes; call it for reasons of your own. */
@@ -350,7 +354,9 @@ export class BrowserTaskHub {
       this.#suspensions++;
       this.events.emit({ type: "resumed", asleepMs: gap });
       this.wake("asleep");
-    } else if (++this.#ticks % TICKS_PER_POLL === 0) await this.#lookAround();
+    } else if (++this.#ticks % TICKS_PER_POLL === 0) {
+      await Promise.all([this.#lookAround(), this.#lookAtPersistence()]);
+    }
     await this.#watch.tick(!isAsleep);
     // What a gate waits for may come about without any sign of it.
     if (this.#epoch !== undefined && this.#hub.gates.isAnyClosed) await this.backend.retryParked();
@@ -358,6 +364,10 @@ export class BrowserTaskHub {
       this.#sweptMs = Date.now();
       await this.sweep().catch((error: unknown) => this.#fail(error));
     }
+  }
+
+  async #lookAtPersistence(): Promise<void> {
+    this.#persisted = await isPersisted();
   }
 
   /** Reads what news may have failed to tell. */

@@ -105,6 +105,7 @@ async function openInMemory(
       return {
         role: isClosed ? "closed" : "runner",
         durable: false,
+        persisted: false,
         runner: undefined,
         epoch: 1,
         reopened: 0,

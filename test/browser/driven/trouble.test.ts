@@ -217,6 +217,11 @@ describe.skipIf(!hasChromium)("trouble in chromium", () => {
     const cdp = await session(page);
     await cdp.send("Browser.grantPermissions", { origin: site.url, permissions: ["durableStorage"] });
     expect(await page.evaluate(() => window.app.requestPersistence())).toBe("granted");
+    await page.evaluate(() => window.app.open("kept"));
+    await eventually(
+      () => page.evaluate(() => window.app.hub.status.persisted),
+      (isPersisted) => isPersisted === true,
+    );
     await page.close();
   });
 

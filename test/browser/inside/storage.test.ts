@@ -121,6 +121,20 @@ describe("lost storage", () => {
   });
 });
 
+describe("no room", () => {
+  it("to open the database at all is an error of its own", async () => {
+    const original = IDBFactory.prototype.open;
+    IDBFactory.prototype.open = () => {
+      throw new DOMException("the disk is full", "QuotaExceededError");
+    };
+    try {
+      expect(await codeOf(openHub({ name: newHubName() }))).toBe("storage_quota_open");
+    } finally {
+      IDBFactory.prototype.open = original;
+    }
+  });
+});
+
 describe("no storage", () => {
   it("without IndexedDB memory serves, and says that it does not last", async () => {
     const name = newHubName();
