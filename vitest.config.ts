@@ -34,6 +34,8 @@ function browserProjects(): TestProjectConfiguration[] {
       test: {
         name: "driven",
         include: ["test/browser/driven/**/*.test.ts"],
+        // After the others: these tests measure time.
+        sequence: { groupOrder: 1 },
         testTimeout: 180_000,
         hookTimeout: 60_000,
         fileParallelism: false,
