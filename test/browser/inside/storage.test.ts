@@ -223,7 +223,10 @@ describe("healing", () => {
       const original = IDBTransaction.prototype.commit;
       let left = 3;
       IDBTransaction.prototype.commit = function commit(this: IDBTransaction): void {
-        if (this.mode !== "readwrite" || this.objectStoreNames.length === 1 || left-- <= 0) return original.call(this);
+        if (this.mode !== "readwrite" || this.objectStoreNames.length === 1 || left-- <= 0) {
+          original.call(this);
+          return;
+        }
         // As seen in Chromium when site data is cleared in the middle of a commit.
         this.oncomplete = null;
         this.onabort = null;
