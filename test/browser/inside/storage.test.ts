@@ -79,7 +79,13 @@ describe("schema", () => {
     let forgets = 1;
     IDBFactory.prototype.open = function open(...args): IDBOpenDBRequest {
       const request = original.apply(this, args);
-      if (forgotten++ < forgets) request.addEventListener("success", (event) => event.stopImmediatePropagation());
+      if (forgotten++ < forgets) {
+        request.addEventListener("success", (event) => {
+          event.stopImmediatePropagation();
+          // Nobody else will, and it would stand in the way of the clean-up.
+          request.result.close();
+        });
+      }
       return request;
     };
     try {
