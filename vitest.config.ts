@@ -1,13 +1,14 @@
 /**
  * Several runs in one: `node` (unit and contract tests), `workerd` (inside the runtime itself, storage isolated per file),
- * `e2e` (Node drives Miniflare, kills and restarts it), `protocol` (SDKs that are not ours against `perdura serve`), `browser` (inside every browser that is installed) and `driven`
- * (Node drives those browsers, many tabs and kills included).
+ * `e2e` (Node drives Miniflare, kills and restarts it), `protocol` (SDKs that are not ours against `perdura serve`), `browser` (inside every browser that is installed), `driven`
+ * (Node drives those browsers, many tabs and kills included) and `webkit` (the contract suite in WebKitGTK, where it is installed).
  */
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
 import { browsers, CHROMIUM_ARGS } from "./scripts/browsers.ts";
 import { packageSources } from "./scripts/package-sources.ts";
+import { webkit } from "./scripts/webkit.ts";
 
 /** The projects that need a browser; none where there is none. */
 function browserProjects(): TestProjectConfiguration[] {
@@ -33,12 +34,20 @@ function browserProjects(): TestProjectConfiguration[] {
       test: {
         name: "driven",
         include: ["test/browser/driven/**/*.test.ts"],
+        // After the others: these tests measure time.
+        sequence: { groupOrder: 1 },
         testTimeout: 180_000,
         hookTimeout: 60_000,
         fileParallelism: false,
       },
     },
   ];
+}
+
+/** The contract suite in WebKitGTK; nothing where it is not. */
+function webkitProjects(): TestProjectConfiguration[] {
+  if (webkit() === undefined) return [];
+  return [{ test: { name: "webkit", include: ["test/browser/webkit/**/*.test.ts"], testTimeout: 60_000 } }];
 }
 
 export default defineConfig({
@@ -66,6 +75,7 @@ export default defineConfig({
         test: { name: "protocol", include: ["test/protocol/**/*.test.ts"], testTimeout: 30_000, hookTimeout: 30_000 },
       },
       ...browserProjects(),
+      ...webkitProjects(),
     ],
   },
 });

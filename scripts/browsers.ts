@@ -15,6 +15,9 @@ const PROGRAMS: Readonly<Record<BrowserName, readonly string[]>> = {
 
 const DEBIAN_PACKAGES: Readonly<Record<BrowserName, string>> = { chromium: "chromium", firefox: "firefox-esr" };
 
+/** How long one call of apt-get may take, in ms. */
+const APT_TIMEOUT_MS = 5 * 60_000;
+
 /** What Chromium is started with: nothing that a test does not need, and no sandbox, which root may not have. */
 export const CHROMIUM_ARGS: readonly string[] = [
   "--no-sandbox",
@@ -28,8 +31,13 @@ export const CHROMIUM_ARGS: readonly string[] = [
 
 /** Where a browser is. `undefined`: it is not installed. */
 export function browserPath(name: BrowserName): string | undefined {
+  return programPath(...PROGRAMS[name]);
+}
+
+/** Where the first of these programs is that PATH has. */
+export function programPath(...programs: readonly string[]): string | undefined {
   const folders = (process.env.PATH ?? "").split(delimiter);
-  for (const program of PROGRAMS[name]) {
+  for (const program of programs) {
     for (const folder of folders) {
       const path = join(folder, program);
       try {
@@ -58,9 +66,12 @@ export function browsers(): { readonly name: BrowserName; readonly path: string 
  */
 export function installBrowsers(): string[] {
   if (process.env.PERDURA_BROWSERS === "none") return ["browser tests: PERDURA_BROWSERS=none"];
-  const missing = (["chromium", "firefox"] as const).filter((name) => browserPath(name) === undefined);
+  const wanted = process.env.PERDURA_BROWSERS?.split(",");
+  const missing = (["chromium", "firefox"] as const).filter(
+    (name) => wanted?.includes(name) !== false && browserPath(name) === undefined,
+  );
   if (missing.length === 0) return [];
-  const why = process.getuid?.() === 0 ? install(missing) : "only root can install it with apt-get";
+  const why = aptInstall(missing.map((name) => DEBIAN_PACKAGES[name]));
   return missing
     .filter((name) => browserPath(name) === undefined)
     .map(
@@ -69,16 +80,20 @@ export function installBrowsers(): string[] {
     );
 }
 
-function install(missing: readonly BrowserName[]): string | undefined {
-  console.error(`Installing ${missing.join(" and ")} with apt-get: this takes a minute or two.`);
+/** Installs packages as root of a Debian or Ubuntu. Returns why it could not. */
+export function aptInstall(packages: readonly string[]): string | undefined {
+  if (process.getuid?.() !== 0) return "only root can install it with apt-get";
+  console.error(`Installing ${packages.join(" and ")} with apt-get: this takes a minute or two.`);
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  for (const args of [
-    ["update"],
-    ["install", "-y", "--no-install-recommends", ...missing.map((name) => DEBIAN_PACKAGES[name])],
-  ]) {
-    const { status, error } = spawnSync("apt-get", ["-qq", ...args], { env, stdio: ["ignore", "ignore", "ignore"] });
-    if (error !== undefined) return "there is no apt-get here";
-    if (status !== 0) return `apt-get ${args[0]} failed`;
+  for (const args of [["update"], ["install", "-y", "--no-install-recommends", ...packages]]) {
+    const { status, error } = spawnSync("apt-get", ["-qq", ...args], {
+      env,
+      stdio: "ignore",
+      timeout: APT_TIMEOUT_MS,
+    });
+    if (status === 0) continue;
+    const isMissing = (error as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
+    return isMissing ? "there is no apt-get here" : `apt-get ${args[0]} failed`;
   }
   return undefined;
 }

@@ -1,7 +1,10 @@
 /**
- * `npm test`: every Vitest project that needs no browser; `npm run test:browser`: those that do. One run, closed by one plain line that sums them, `N passed, N failed[, N
- * skipped]`. A file that does not load, an error outside any test, and a run without a test are failures too.
- * Browsers that are missing are installed where that is possible; what is left out for want of one is said in a line.
+ * `npm test`: all tests. First those that need no browser, then those in browsers, so that neither slows the other down.
+ * `npm run test:browser`: the second part only; `npm run test:webkit`: the contract suite in WebKitGTK only.
+ *
+ * Browsers that are missing are installed where that is possible; what is left out for want of one is said in a line. A browser that
+ * hangs ends with the part's time limit, and fails the run. Closed by one plain line that sums it all,
+ * `N passed, N failed[, N skipped]`. A file that does not load, an error outside any test, and a run without a test are failures too.
  * Arguments go to Vitest: `npm test -- --project node history`.
  */
 import { spawn } from "node:child_process";
@@ -9,7 +12,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { installBrowsers } from "./browsers.ts";
+import { browsers, installBrowsers } from "./browsers.ts";
+import { killProcess } from "./processes.ts";
+import { installWebKit, webkit, without } from "./webkit.ts";
 
 /** The part of Vitest's JSON report that is read here. */
 interface Report {
@@ -19,8 +24,100 @@ interface Report {
   readonly numTodoTests: number;
   readonly testResults: readonly {
     readonly status: string;
-    readonly assertionResults: readonly { status: string }[];
+    readonly assertionResults: readonly { readonly status: string }[];
   }[];
+}
+
+/** What a run of Vitest came to. */
+interface Outcome {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** Vitest projects that run together. */
+interface Part {
+  readonly name: string;
+  readonly projects: readonly string[];
+  /** In ms. Several times what it takes on two cores. */
+  readonly limitMs?: number;
+}
+
+const BASE: Part = { name: "tests", projects: ["node", "workerd", "e2e", "protocol"] };
+const BROWSERS: Part = { name: "tests in browsers", projects: ["browser*", "driven"], limitMs: 9 * 60_000 };
+const WEBKIT: Part = { name: "contract suite in WebKitGTK", projects: ["webkit"], limitMs: 5 * 60_000 };
+
+const [mode, ...rest] = process.argv.slice(2);
+const given = mode === "--browsers" || mode === "--webkit" ? rest : process.argv.slice(2);
+const named = given.flatMap((argument, at) =>
+  argument === "--project" ? [given[at + 1] ?? ""] : argument.startsWith("--project=") ? [argument.slice(10)] : [],
+);
+const outcomes: Outcome[] = [];
+let isStopped = false;
+for (const part of parts()) if (!isStopped) outcomes.push(await run(part));
+const sum = (key: keyof Outcome): number => outcomes.reduce((total, outcome) => total + outcome[key], 0);
+const [passed, failed, skipped] = [sum("passed"), sum("failed"), sum("skipped")];
+if (passed + failed === 0) console.log("No test ran.");
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+process.exit(failed > 0 || passed === 0 ? 1 : 0);
+
+/** What is to run, with what it needs installed; Vitest's configuration takes up the browsers that are there. */
+function parts(): Part[] {
+  if (mode === "--webkit") return leaveOut(installWebKit()) ? [] : [WEBKIT];
+  if (named.length > 0) {
+    if (named.some((project) => /^(browser|driven)/.test(project))) leaveOut(installBrowsers());
+    return [{ name: "tests", projects: named }];
+  }
+  const first = mode === "--browsers" ? [] : [BASE];
+  leaveOut(installBrowsers());
+  if (browsers().length > 0) first.push(BROWSERS);
+  if (webkit() !== undefined) first.push(WEBKIT);
+  else if (process.env.PERDURA_BROWSERS === undefined) leaveOut([`${without()}; npm run test:webkit installs it`]);
+  return first;
+}
+
+/** Says what is left out. False: nothing is. */
+function leaveOut(lines: readonly string[]): boolean {
+  for (const line of lines) console.log(`Left out: ${line}.`);
+  return lines.length > 0;
+}
+
+async function run({ name, projects, limitMs }: Part): Promise<Outcome> {
+  const folder = mkdtempSync(join(tmpdir(), "perdura-test-"));
+  const file = join(folder, "report.json");
+  const vitest = fileURLToPath(new URL("../node_modules/vitest/vitest.mjs", import.meta.url));
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
+  const chosen = named.length > 0 ? [] : projects.flatMap((project) => ["--project", project]);
+  const options = ["--passWithNoTests", ...reporters, ...chosen, ...given];
+  const child = spawn(process.execPath, [vitest, "run", ...options], { stdio: "inherit" });
+  const forward = (signal: NodeJS.Signals): void => {
+    isStopped = true;
+    child.kill(signal);
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, forward);
+  let isLate = false;
+  const onLate = (): void => {
+    isLate = true;
+    if (child.pid !== undefined) killProcess(child.pid);
+  };
+  const timer = limitMs === undefined ? undefined : setTimeout(onLate, limitMs);
+  const code = await new Promise<number | null>((resolve) => child.on("exit", resolve));
+  clearTimeout(timer);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.off(signal, forward);
+  const report = readReport(file);
+  rmSync(folder, { recursive: true, force: true });
+  if (isLate) {
+    console.log(`The ${name} took more than ${(limitMs ?? 0) / 60_000} minutes and were stopped: one of them hangs.`);
+  }
+  const broken = (report?.testResults ?? []).filter(
+    ({ status, assertionResults }) => status === "failed" && assertionResults.every((test) => test.status !== "failed"),
+  );
+  const failed = (report?.numFailedTests ?? 0) + broken.length;
+  return {
+    passed: report?.numPassedTests ?? 0,
+    failed: failed === 0 && code !== 0 ? 1 : failed,
+    skipped: (report?.numPendingTests ?? 0) + (report?.numTodoTests ?? 0),
+  };
 }
 
 function readReport(file: string): Report | undefined {
@@ -30,34 +127,3 @@ function readReport(file: string): Report | undefined {
     return undefined;
   }
 }
-
-const WITHOUT_BROWSER = ["node", "workerd", "e2e", "protocol"];
-const WITH_BROWSER = ["browser*", "driven"];
-
-const isBrowserRun = process.argv[2] === "--browsers";
-const given = process.argv.slice(isBrowserRun ? 3 : 2);
-// Before Vitest reads its configuration, which takes up the browsers that are there.
-if (isBrowserRun) for (const line of installBrowsers()) console.log(`Left out: ${line}.`);
-const projects = isBrowserRun ? WITH_BROWSER : WITHOUT_BROWSER;
-const chosen = given.includes("--project") ? [] : projects.flatMap((project) => ["--project", project]);
-const folder = mkdtempSync(join(tmpdir(), "perdura-test-"));
-const file = join(folder, "report.json");
-const vitest = fileURLToPath(new URL("../node_modules/vitest/vitest.mjs", import.meta.url));
-const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
-const child = spawn(process.execPath, [vitest, "run", ...reporters, ...chosen, ...given], { stdio: "inherit" });
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => child.kill(signal));
-
-child.on("exit", (code) => {
-  const report = readReport(file);
-  rmSync(folder, { recursive: true, force: true });
-  const passed = report?.numPassedTests ?? 0;
-  const skipped = (report?.numPendingTests ?? 0) + (report?.numTodoTests ?? 0);
-  const broken = (report?.testResults ?? []).filter(
-    ({ status, assertionResults }) => status === "failed" && assertionResults.every((test) => test.status !== "failed"),
-  );
-  let failed = (report?.numFailedTests ?? 0) + broken.length;
-  if (failed === 0 && code !== 0) failed = 1;
-  if (passed + failed === 0) console.log("No test ran.");
-  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
-  process.exit(failed > 0 || passed === 0 ? 1 : 0);
-});

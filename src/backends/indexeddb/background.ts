@@ -4,7 +4,7 @@ import type { HubSurroundings, OpenTaskHubOptions } from "./hub-options.ts";
 
 /** What came of a slice of work. */
 export interface SliceResult {
-  /** Whether this context was the runner at all: when a page runs the hub, there is nothing to do here. */
+  /** Whether this context was the runner at all: when another one runs the hub, there is nothing to do here. */
   readonly ran: boolean;
   /** Whether work is left that could go on now. */
   readonly left: boolean;
@@ -12,6 +12,9 @@ export interface SliceResult {
 
 /** How much work is done at once, in ms: browsers stop a service worker that takes much longer, whatever it has promised. */
 const BUDGET_MS = 25_000;
+
+/** How long it may take to learn who runs the hub, in ms. */
+const ELECTION_MS = 5000;
 
 /**
  * Runs a hub for a moment: until nothing is left that can go on now, or the budget is used up. For a service worker, which
@@ -27,9 +30,12 @@ export async function runTaskHubSlice(
   const hub = new BrowserTaskHub(options, surroundings);
   try {
     await hub.open();
-    // A free lock is granted within milliseconds; one that is not free is somebody else's.
-    for (let waited = 0; hub.status.role !== "runner"; waited += 20) {
-      if (waited > 500) return { ran: false, left: false };
+    // A free lock is granted within milliseconds. One that is not is somebody else's, who says so when asked.
+    const electedMs = Math.min(Date.now() + ELECTION_MS, endMs);
+    while (hub.status.role !== "runner") {
+      if (hub.status.runner !== undefined) return { ran: false, left: false };
+      // Nobody runs it, or nobody who answers: perhaps the next time.
+      if (Date.now() > electedMs) return { ran: false, left: await hub.hasWork() };
       await pause(20);
     }
     let left = await hub.hasWork();

@@ -6,20 +6,22 @@ import type { TaskHubWorker } from "../../core/hub/task-hub-worker.ts";
 import { DEFAULT_MAX_PAYLOAD_BYTES } from "../../core/limits.ts";
 import { toMilliseconds } from "../../core/orchestration/duration.ts";
 import type { TaskRegistry } from "../../core/orchestration/registry.ts";
-import { randomIds, systemClock, systemTimers } from "../../core/partition/host.ts";
+import { systemClock, systemTimers } from "../../core/partition/host.ts";
 import { DEFAULT_MAX_DEATHS } from "../../core/partition/partition-context.ts";
 import type { Clock } from "../../core/partition/ports.ts";
 import type { ExportOptions, InstanceFile } from "../../core/partition/transfer.ts";
 import { Connection } from "./connection.ts";
 import { DrainingPartition } from "./draining-partition.ts";
 import { Durability } from "./durability.ts";
-import { type HostEnvironment, hostEnvironment, type WakeReason } from "./environment.ts";
+import { gateKeeperOf, type HostEnvironment, hostEnvironment, type WakeReason } from "./environment.ts";
 import { HubEvents } from "./hub-events.ts";
 import type { HubSurroundings, OpenTaskHubOptions } from "./hub-options.ts";
 import type { HubStatus } from "./hub-status.ts";
+import { browserIds } from "./ids.ts";
 import { LeaseOwnership } from "./lease.ts";
 import { newMarker } from "./marker.ts";
 import { type Election, type ElectionOptions, WebLockOwnership } from "./ownership.ts";
+import { isPersisted } from "./persistence.ts";
 import { QuotaGuardedStore } from "./quota-guard.ts";
 import { type RetentionOptions, sweepEnded } from "./retention.ts";
 import { LocalRouter } from "./router.ts";
@@ -55,16 +57,19 @@ export class BrowserTaskHub {
   readonly #clock: Clock;
   readonly #options: OpenTaskHubOptions;
   readonly #logger: Logger;
-  readonly #contextId: string = crypto.randomUUID();
+  readonly #contextId: string = browserIds.uuid();
   readonly #stops: (() => void)[] = [];
   #role: "waiting" | "asleep" | "closed" = "waiting";
   #epoch: number | undefined;
   #suspensions = 0;
   #lastError: { readonly at: Date; readonly error: Error } | undefined;
   #lastTickMs = Date.now();
+  #wasHidden = false;
+  #persisted: boolean | undefined;
   #ticks = 0;
   #sweptMs = 0;
   #starting: Promise<void> | undefined;
+  #resting: Promise<void> = Promise.resolve();
   #handingOver = false;
 
   /** Makes the hub; {@link open} opens it. @throws {@link InvalidArgumentError} for a name that is none. */
@@ -72,14 +77,14 @@ export class BrowserTaskHub {
     checkHubName(options.name);
     const name = databaseName(options.name);
     const clock = surroundings.clock ?? systemClock;
-    const ids = surroundings.ids ?? randomIds;
+    const ids = surroundings.ids ?? browserIds;
     const timers = surroundings.timers ?? systemTimers;
     const settle = surroundings.settle ?? browserSettle();
     this.#options = options;
     this.#clock = clock;
     this.#logger = options.logger ?? defaultLogger("warn");
     this.#environment = surroundings.environment ?? hostEnvironment();
-    this.events = new HubEvents(this.#logger);
+    this.events = new HubEvents(this.#logger, options.onEvent);
     this.#connection = new Connection({
       name,
       events: this.events,
@@ -112,7 +117,7 @@ export class BrowserTaskHub {
       settle,
       now: () => clock.now(),
       newUuid: () => ids.uuid(),
-      gates: { isOpen: (gate) => this.#isOpen(gate) },
+      gates: gateKeeperOf(this.#environment),
       ...(surroundings.timers === undefined ? {} : { timers: surroundings.timers }),
     });
     // A context that only asks need not know the code that runs elsewhere.
@@ -157,6 +162,7 @@ export class BrowserTaskHub {
     return {
       role: this.#role !== "waiting" ? this.#role : this.#epoch !== undefined ? "runner" : waiting,
       durable: true,
+      persisted: this.#persisted,
       runner: this.#watch.runner,
       epoch: this.#epoch,
       reopened: this.#connection.reopened,
@@ -175,16 +181,19 @@ export class BrowserTaskHub {
     if (known !== undefined && known !== databaseId) {
       const error = new StorageLostError(
         this.#connection.name,
-        "a former visit left instances in it, and now it is new",
+        "a former visit left it here, and now it is new or another",
       );
       this.#fail(error);
       this.events.emit({ type: "lost", error });
     }
     await this.#store.createHub();
     if (databaseId !== undefined) await marker.write(databaseId);
+    // Closed meanwhile, by its caller or for an upgrade: the connection says why.
+    if (this.#role === "closed") return this.#connection.open();
     this.#signals.open();
     this.#begin();
-    this.#signals.send({ type: "ping" });
+    this.#watch.greet();
+    void this.#lookAtPersistence();
   }
 
   /** Looks at what is due. Called by itself whenever the host wakes; call it for reasons of your own. */
@@ -192,6 +201,7 @@ export class BrowserTaskHub {
     if (this.#role !== "waiting") return;
     this.#logger.debug(`hub: wakes (${reason})`);
     void this.#lookAround();
+    this.#watch.greet();
     void this.#hub.backend.retryParked().catch((error: unknown) => this.#fail(error));
   }
 
@@ -218,6 +228,8 @@ export class BrowserTaskHub {
     this.#watch.close();
     this.#election.cancel();
     await this.#hub.close();
+    // A start that was about to succeed is undone when it has.
+    void this.#starting?.then(() => this.backend.stop());
     this.#signals.close();
     this.#connection.close();
   }
@@ -242,13 +254,6 @@ export class BrowserTaskHub {
     return new WebLockOwnership(name, manager, options);
   }
 
-  /** What this host cannot tell does not hold an activity back. */
-  #isOpen(gate: "online" | "visible" | "unmetered"): boolean {
-    if (gate === "online") return this.#environment.online();
-    if (gate === "visible") return this.#environment.visible() !== false;
-    return this.#environment.metered() !== true;
-  }
-
   /** What the parts tell each other, and what the host tells them. */
   #connect(): void {
     this.#store.onFenced = (epoch) => this.#election.fenced(epoch);
@@ -261,6 +266,7 @@ export class BrowserTaskHub {
       this.#signals.anyChanged();
     });
     this.#connection.onClosed(() => void this.close());
+    this.#connection.onHealed(() => void this.#tellWaiting());
     this.#signals.onMessage((message) => {
       if (message.type === "appended") this.#store.forgetDeadlines();
     });
@@ -278,8 +284,7 @@ export class BrowserTaskHub {
   /** Starts the workers, which first wait for the right to run. */
   #begin(): void {
     if (!this.#wantsToRun || this.#starting !== undefined) return;
-    const isFirst = this.#hub.worker;
-    this.#starting = isFirst
+    this.#starting = this.#hub.worker
       .start()
       .catch((error: unknown) => {
         if (this.#role === "waiting" && !(error instanceof AbortedError)) this.#fail(error);
@@ -309,6 +314,8 @@ export class BrowserTaskHub {
     this.#election.cancel();
     await this.backend.stop();
     await this.#starting;
+    // A start that was about to succeed has.
+    await this.backend.stop();
     this.#election.reset();
   }
 
@@ -316,10 +323,10 @@ export class BrowserTaskHub {
     if (this.#role !== "waiting") return;
     this.#role = "asleep";
     // Before the first await: a page in the cache runs nothing more.
-    const resting = this.#rest();
+    this.#resting = this.#rest();
     this.#signals.close();
     this.#connection.suspend();
-    await resting;
+    await this.#resting;
   }
 
   #resume(): void {
@@ -327,8 +334,11 @@ export class BrowserTaskHub {
     this.#role = "waiting";
     this.#suspensions++;
     this.#signals.open();
-    this.#election.reset();
-    this.#begin();
+    // The page may have been put to sleep before it had come to rest.
+    void this.#resting.then(() => {
+      if (this.#role === "waiting") this.#begin();
+    });
+    this.#watch.greet();
     this.#signals.anyChanged();
   }
 
@@ -336,12 +346,17 @@ export class BrowserTaskHub {
     if (this.#role !== "waiting") return;
     const gap = Date.now() - this.#lastTickMs;
     this.#lastTickMs = Date.now();
-    const isAsleep = gap > 2 * (this.#environment.visible() === false ? HIDDEN_TICK_MS : TICK_MS);
+    const isHidden = this.#environment.visible() === false;
+    // The gap behind a page that was just shown is one of a hidden page.
+    const isAsleep = gap > 2 * (isHidden || this.#wasHidden ? HIDDEN_TICK_MS : TICK_MS);
+    this.#wasHidden = isHidden;
     if (isAsleep) {
       this.#suspensions++;
       this.events.emit({ type: "resumed", asleepMs: gap });
       this.wake("asleep");
-    } else if (++this.#ticks % TICKS_PER_POLL === 0) await this.#lookAround();
+    } else if (++this.#ticks % TICKS_PER_POLL === 0) {
+      await Promise.all([this.#lookAround(), this.#lookAtPersistence()]);
+    }
     await this.#watch.tick(!isAsleep);
     // What a gate waits for may come about without any sign of it.
     if (this.#epoch !== undefined && this.#hub.gates.isAnyClosed) await this.backend.retryParked();
@@ -351,6 +366,10 @@ export class BrowserTaskHub {
     }
   }
 
+  async #lookAtPersistence(): Promise<void> {
+    this.#persisted = await isPersisted();
+  }
+
   /** Reads what news may have failed to tell. */
   async #lookAround(): Promise<void> {
     try {
@@ -358,6 +377,15 @@ export class BrowserTaskHub {
         for (const instanceId of await this.#store.waiting()) this.#signals.look(instanceId);
         this.#scheduler.wake();
       } else if (this.#signals.isWatched) this.#signals.anyChanged();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Tells the runner, here or elsewhere, of all that waits. */
+  async #tellWaiting(): Promise<void> {
+    try {
+      for (const instanceId of await this.#store.waiting()) this.#signals.appended(instanceId, false);
     } catch (error) {
       this.#fail(error);
     }

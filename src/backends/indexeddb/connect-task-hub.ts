@@ -33,7 +33,11 @@ export async function connectTaskHub(
   const { activities = new TaskRegistry(), ...rest } = options;
   const environment = surroundings.environment ?? hostEnvironment();
   const hub = await openTaskHub({ ...rest, registry: activities, run: false, fallback: "fail" }, surroundings);
-  const link = await PageLink.open("port" in worker ? worker.port : worker, options.name, activities, environment);
+  const target = "port" in worker ? worker.port : worker;
+  const link = await PageLink.open(target, options.name, activities, environment).catch(async (error: unknown) => {
+    await hub.close();
+    throw error;
+  });
   return {
     client: hub.client,
     worker: hub.worker,

@@ -7,11 +7,15 @@ import {
   StorageUnavailableError,
 } from "../../core/errors.ts";
 import type { HubEvents } from "./hub-events.ts";
+import { browserIds } from "./ids.ts";
 import { type HubRecord, type HubSchema, MIGRATIONS, type Migration } from "./schema.ts";
 import { openTrouble, type Trouble, transactionTrouble } from "./storage-trouble.ts";
 
 /** Waits before the database is opened anew, in ms: as many as there are tries. */
 const BACKOFF_MS: readonly number[] = [20, 200, 1000];
+
+/** How long the transactions of a handle that the browser closed are waited for, in ms. */
+const STUCK_MS = 250;
 
 /** The stores of a hub's database. */
 export type StoreName = StoreNames<HubSchema>;
@@ -29,6 +33,14 @@ export interface ConnectionOptions {
   readonly migrations?: readonly Migration[];
 }
 
+/** What several requests for the same open have in common. */
+interface OpenAttempt {
+  /** The browser tells only the first of them. */
+  isBlocked: boolean;
+  /** Epoch ms by which it must be open. */
+  readonly endMs: number;
+}
+
 /**
  * The one connection of a context to its hub's database. It opens when it is first needed, and heals: a handle that broke is
  * dropped, and what failed with it is done again over a new one, at most three times.
@@ -41,8 +53,14 @@ export class Connection {
   /** Why there will be no connection any more. */
   #closed: StorageError | undefined;
   #databaseId: string | undefined;
+  /** Uses of a handle that have not ended. */
+  readonly #inFlight = new Set<{
+    readonly database: IDBPDatabase<HubSchema>;
+    readonly reject: (reason: unknown) => void;
+  }>();
   readonly #onLost = new Set<() => void>();
   readonly #onClosed = new Set<() => void>();
+  readonly #onHealed = new Set<() => void>();
   /** How often a broken connection was replaced. */
   reopened = 0;
 
@@ -59,6 +77,11 @@ export class Connection {
   /** Calls the listener when the database turns out to be another one than before. */
   onLost(listener: () => void): void {
     this.#onLost.add(listener);
+  }
+
+  /** Calls the listener when a broken connection was replaced: what was in flight may have been stored without a word. */
+  onHealed(listener: () => void): void {
+    this.#onHealed.add(listener);
   }
 
   /** Calls the listener when the connection was closed for good by somebody else. */
@@ -120,7 +143,7 @@ export class Connection {
     for (let tries = 0; ; tries++) {
       const database = await this.#handle();
       try {
-        return await use(database);
+        return await this.#watched(database, use);
       } catch (cause) {
         const { error, reopen } = transactionTrouble(this.name, cause);
         if (this.#closed !== undefined) throw this.#closed;
@@ -133,12 +156,31 @@ export class Connection {
     }
   }
 
+  /** Like `use`, but ends when the browser has closed the handle: its transactions may then never say how they ended. */
+  #watched<T>(database: IDBPDatabase<HubSchema>, use: (database: IDBPDatabase<HubSchema>) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const entry = { database, reject };
+      this.#inFlight.add(entry);
+      use(database).then(
+        (result) => {
+          this.#inFlight.delete(entry);
+          resolve(result);
+        },
+        (error: unknown) => {
+          this.#inFlight.delete(entry);
+          reject(error);
+        },
+      );
+    });
+  }
+
   async #heal(cause: unknown): Promise<void> {
     const isFirst = this.#opening === undefined;
     await this.#handle();
     if (!isFirst) return;
     this.reopened++;
     this.#options.events.emit({ type: "healed", reopened: this.reopened, cause });
+    for (const listener of [...this.#onHealed]) listener();
   }
 
   /** Lets go of the handle (of that one, when it is given). */
@@ -169,9 +211,10 @@ export class Connection {
   }
 
   async #openWithRetry(): Promise<IDBPDatabase<HubSchema>> {
+    const attempt: OpenAttempt = { isBlocked: false, endMs: Date.now() + (this.#options.openTimeoutMs ?? 10_000) };
     for (let tries = 0; ; tries++) {
       try {
-        return await this.#openOnce();
+        return await this.#openOnce(attempt, tries === 0);
       } catch (cause) {
         const { error, reopen }: Trouble = openTrouble(this.name, cause);
         const backoff = BACKOFF_MS[tries];
@@ -181,35 +224,25 @@ export class Connection {
     }
   }
 
-  async #openOnce(): Promise<IDBPDatabase<HubSchema>> {
+  async #openOnce(attempt: OpenAttempt, isFirst: boolean): Promise<IDBPDatabase<HubSchema>> {
     if (typeof indexedDB === "undefined") throw new StorageUnavailableError("this host has no IndexedDB");
     const { name } = this;
-    const { events, openTimeoutMs = 10_000, migrations = MIGRATIONS } = this.#options;
-    let isBlocked = false;
-    let isLate = false;
+    const { events, migrations = MIGRATIONS } = this.#options;
     const opened = openDB<HubSchema>(name, migrations.length, {
       upgrade(database, oldVersion, _newVersion, transaction) {
         for (const migrate of migrations.slice(oldVersion)) migrate(database);
         if (oldVersion > 0) return;
-        const hub: HubRecord = { databaseId: crypto.randomUUID(), epoch: 0, exists: false };
+        const hub: HubRecord = { databaseId: browserIds.uuid(), epoch: 0, exists: false };
         void transaction.objectStore("meta").put(hub, "hub");
       },
       blocked: () => {
-        isBlocked = true;
+        attempt.isBlocked = true;
         events.emit({ type: "blocked", error: new StorageBlockedError(name) });
       },
       blocking: (_current, blockedVersion) => this.#makeWay(blockedVersion),
-      terminated: () => this.#terminated(),
+      terminated: () => void opened.then((database) => this.#terminated(database)),
     });
-    // An open that comes after its time must not stand in the way of others.
-    opened.then((database) => isLate && database.close()).catch(() => undefined);
-    const timer = pause(openTimeoutMs).then((): never => {
-      isLate = true;
-      if (isBlocked) throw new StorageBlockedError(name);
-      throw new StorageError(`the database '${name}' did not open within ${openTimeoutMs} ms: reload the page`);
-    });
-    timer.catch(() => undefined);
-    const database = await Promise.race([opened, timer]);
+    const database = await this.#inTime(opened, attempt, isFirst);
     try {
       await this.#identify(database);
       return database;
@@ -217,6 +250,47 @@ export class Connection {
       // Left open it would stand in the way of upgrades for as long as the page lives.
       database.close();
       throw error;
+    }
+  }
+
+  /**
+   * Waits for an open request, never for ever. Browsers have been seen to forget the first one: when half of the time has
+   * passed without any answer, another one is made.
+   */
+  async #inTime(
+    opened: Promise<IDBPDatabase<HubSchema>>,
+    attempt: OpenAttempt,
+    isFirst: boolean,
+  ): Promise<IDBPDatabase<HubSchema>> {
+    const { name } = this;
+    const { openTimeoutMs = 10_000 } = this.#options;
+    let isLate = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    // An open that comes after its time must not stand in the way of others.
+    opened.then((database) => isLate && database.close()).catch(() => undefined);
+    const late = new Promise<never>((_resolve, reject) => {
+      const giveUp = (): void => {
+        isLate = true;
+        const message = `the database '${name}' did not open within ${openTimeoutMs} ms: reload the page`;
+        reject(attempt.isBlocked ? new StorageBlockedError(name) : new StorageError(message));
+      };
+      const leftMs = Math.max(0, attempt.endMs - Date.now());
+      if (!isFirst) timer = setTimeout(giveUp, leftMs);
+      else {
+        timer = setTimeout(() => {
+          if (attempt.isBlocked) {
+            timer = setTimeout(giveUp, leftMs / 2);
+            return;
+          }
+          isLate = true;
+          reject(new DOMException("no answer to the first request", "TimeoutError"));
+        }, leftMs / 2);
+      }
+    });
+    try {
+      return await Promise.race([opened, late]);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -243,10 +317,15 @@ export class Connection {
   }
 
   /** The browser closed the connection: site data was cleared, or the store behind it failed. */
-  #terminated(): void {
-    this.#drop();
-    if (this.#closed !== undefined) return;
+  #terminated(database: IDBPDatabase<HubSchema>): void {
     const cause = new DOMException("the browser closed the connection", "AbortError");
+    // Those that do end tell better what became of them.
+    const stuck = [...this.#inFlight].filter((entry) => entry.database === database);
+    void pause(STUCK_MS).then(() => {
+      for (const { reject } of stuck) reject(cause);
+    });
+    this.#drop(database);
+    if (this.#closed !== undefined) return;
     void this.#heal(cause).catch((error: unknown) => {
       if (this.#closed === undefined)
         this.#options.events.emit({ type: "lost", error: asStorageError(error, this.name) });

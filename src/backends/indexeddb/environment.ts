@@ -1,3 +1,5 @@
+import type { GateKeeper } from "../../core/orchestration/run-when.ts";
+
 /** Why a hub is to look at what is due, beside its own timer. */
 export type WakeReason = "visible" | "online" | "pageshow" | "unfrozen" | "message" | "sync" | "asleep";
 
@@ -13,6 +15,17 @@ export interface HostEnvironment {
   onWake(listener: (reason: WakeReason) => void): () => void;
   /** Calls the listeners when the page goes into the back/forward cache, and when it comes back. */
   onSleep(sleep: () => void, resume: () => void): () => void;
+}
+
+/** The gates of activities, as the surroundings have it. What a host cannot tell does not hold an activity back. */
+export function gateKeeperOf(environment: HostEnvironment): GateKeeper {
+  return {
+    isOpen(gate) {
+      if (gate === "online") return environment.online();
+      if (gate === "visible") return environment.visible() !== false;
+      return environment.metered() !== true;
+    },
+  };
 }
 
 /** What some hosts have and the types of none promise. */

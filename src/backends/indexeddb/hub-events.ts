@@ -36,8 +36,12 @@ export class HubEvents {
   /** Events of the opening, before anybody could listen; given to the first listener of their type. */
   #early: HubEvent[] = [];
 
-  constructor(logger: Logger) {
+  readonly #onEvent: ((event: HubEvent) => void) | undefined;
+
+  /** @param onEvent hears every event. */
+  constructor(logger: Logger, onEvent?: (event: HubEvent) => void) {
     this.#logger = logger;
+    this.#onEvent = onEvent;
   }
 
   /** Listens to one type, from now on and to what the opening of the hub told of it. Returns the function that ends this. */
@@ -54,6 +58,7 @@ export class HubEvents {
   emit(event: HubEvent): void {
     if (QUIET.has(event.type)) this.#logger.info(`hub: ${event.type}`, event);
     else this.#logger.warn(`hub: ${"error" in event ? event.error.message : event.type}`);
+    if (this.#onEvent !== undefined) this.#tell(this.#onEvent, event);
     const heard = [...this.#listeners].filter(({ type }) => type === event.type);
     if (heard.length === 0 && this.#early.length < 16) this.#early.push(event);
     for (const { run } of heard) this.#tell(run, event);

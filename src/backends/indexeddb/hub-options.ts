@@ -4,6 +4,7 @@ import type { Settle } from "../../core/orchestration/settle.ts";
 import type { Clock, Ids, Timers } from "../../core/partition/ports.ts";
 import type { DurabilityOptions } from "./durability.ts";
 import type { HostEnvironment } from "./environment.ts";
+import type { HubEvent } from "./hub-events.ts";
 import type { RetentionOptions } from "./retention.ts";
 import type { Migration } from "./schema.ts";
 
@@ -13,6 +14,11 @@ export interface OpenTaskHubOptions extends InProcessHubOptions {
   readonly name: string;
   /** Whether this context may run orchestrations. Default true; false: it is a client of those that do. */
   readonly run?: boolean;
+  /**
+   * Hears every event of the hub from its first moment on. The place to show `blocked` and `not-durable` to the person:
+   * `openTaskHub` has not resolved then.
+   */
+  readonly onEvent?: (event: HubEvent) => void;
   readonly durability?: DurabilityOptions;
   /** How long ended instances are kept. Default: until they are purged. */
   readonly retention?: RetentionOptions;
@@ -22,7 +28,7 @@ export interface OpenTaskHubOptions extends InProcessHubOptions {
   readonly buildOrder?: number;
   /** What to do without durable storage: `"memory"` (default) goes on without, and says so; `"fail"` throws. */
   readonly fallback?: "memory" | "fail";
-  /** How long the database may take to open. Default 10 seconds. */
+  /** How long the database may take to open. When half of it has passed in silence, it is asked once more. Default 10 seconds. */
   readonly openTimeout?: Duration;
   /** How long a runner may give no sign of life before its right is taken. Default 15 seconds. */
   readonly silence?: Duration;

@@ -9,6 +9,8 @@ export interface HubStatus {
   readonly role: "runner" | "follower" | "client" | "asleep" | "closed";
   /** False: everything is in memory, and gone with this page. */
   readonly durable: boolean;
+  /** Whether the browser has promised not to evict this site's storage, as of the last look; `undefined`: not known. */
+  readonly persisted: boolean | undefined;
   /** What the runner, wherever it is, last said of itself. */
   readonly runner: RunnerInfo | undefined;
   /** This context's epoch while it is the runner. */

@@ -37,16 +37,22 @@ export class LeaseOwnership implements Election {
     for (;;) {
       if (signal.aborted) throw new AbortedError("the hub does not wait for the right to run any more");
       try {
-        if (await this.#take()) return this.#begin(await this.#options.nextEpoch());
+        const takenMs = Date.now();
+        if (await this.#take()) {
+          const epoch = await this.#options.nextEpoch();
+          if (!signal.aborted) return this.#begin(epoch, takenMs);
+          await this.#give();
+        }
       } catch (error) {
         if (!signal.aborted) this.#options.logger.error("the lease of the hub cannot be read; tried again", error);
       }
-      await pause(LEASE_MS / 5);
+      if (!signal.aborted) await pause(LEASE_MS / 5);
     }
   }
 
   cancel(): void {
     this.#cancelled.abort();
+    void this.#current?.release();
   }
 
   reset(): void {
@@ -60,8 +66,8 @@ export class LeaseOwnership implements Election {
   /** A lease runs out by itself. */
   steal(): void {}
 
-  #begin(epoch: number): Tenure {
-    let renewedMs = Date.now();
+  #begin(epoch: number, takenMs: number): Tenure {
+    let renewedMs = takenMs;
     const timer = setInterval(() => {
       // A holder that slept past its lease has lost it, whether or not somebody else has taken it meanwhile.
       if (Date.now() - renewedMs > LEASE_MS) tenure.lose();

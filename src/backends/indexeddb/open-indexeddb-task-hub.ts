@@ -8,10 +8,11 @@ import type { Partition } from "../../core/partition/partition.ts";
 import type { ExportOptions, InstanceFile } from "../../core/partition/transfer.ts";
 import { openMemoryTaskHub } from "../memory/open-memory-task-hub.ts";
 import { BrowserTaskHub, checkHubName } from "./browser-task-hub.ts";
-import type { WakeReason } from "./environment.ts";
+import { gateKeeperOf, hostEnvironment, type WakeReason } from "./environment.ts";
 import { HubEvents } from "./hub-events.ts";
 import type { HubSurroundings, OpenTaskHubOptions } from "./hub-options.ts";
 import type { HubStatus } from "./hub-status.ts";
+import { browserIds } from "./ids.ts";
 import { sweepEnded } from "./retention.ts";
 
 /** A hub as an app sees it. */
@@ -69,20 +70,31 @@ export async function openTaskHub(options: OpenTaskHubOptions, surroundings: Hub
   }
 }
 
+/** Time between two looks at closed gates, in ms: what they wait for may come about without any sign of it. */
+const LOOK_MS = 5000;
+
 async function openInMemory(
   options: OpenTaskHubOptions,
-  { clock, timers, ids, settle }: HubSurroundings,
+  { clock, timers, ids = browserIds, settle, environment = hostEnvironment() }: HubSurroundings,
   error: StorageUnavailableError,
 ): Promise<TaskHub> {
   const hub = await openMemoryTaskHub(options, {
+    ids,
+    gates: gateKeeperOf(environment),
     ...(clock === undefined ? {} : { clock }),
     ...(timers === undefined ? {} : { timers }),
-    ...(ids === undefined ? {} : { ids }),
     ...(settle === undefined ? {} : { settle }),
   });
   const { backend } = hub;
-  const events = new HubEvents(options.logger ?? defaultLogger("warn"));
+  const logger = options.logger ?? defaultLogger("warn");
+  const events = new HubEvents(logger, options.onEvent);
   events.emit({ type: "not-durable", error });
+  const wake = (): void => {
+    if (!hub.gates.isAnyClosed) return;
+    void backend.retryParked().catch((cause: unknown) => logger.error("gates could not be looked at", cause));
+  };
+  const stopListening = environment.onWake(wake);
+  const timer = setInterval(wake, LOOK_MS);
   let isClosed = false;
   return {
     client: hub.client,
@@ -93,6 +105,7 @@ async function openInMemory(
       return {
         role: isClosed ? "closed" : "runner",
         durable: false,
+        persisted: false,
         runner: undefined,
         epoch: 1,
         reopened: 0,
@@ -101,12 +114,14 @@ async function openInMemory(
         lastError: { at: new Date(), error },
       };
     },
-    wake: () => undefined,
+    wake,
     sweep: () => sweepEnded(backend as Partition, options.retention ?? {}, (clock ?? systemClock).now()),
     exportInstance: (instanceId, how) => (backend as Partition).exportInstance(instanceId, how),
     importInstance: (file) => (backend as Partition).importInstance(file),
     async close(): Promise<void> {
       isClosed = true;
+      stopListening();
+      clearInterval(timer);
       await hub.close();
     },
   };

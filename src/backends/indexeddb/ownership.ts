@@ -1,4 +1,4 @@
-import { AbortedError, type StorageError } from "../../core/errors.ts";
+import { AbortedError, WorkItemLockLostError } from "../../core/errors.ts";
 import type { Logger } from "../../core/hub/logger.ts";
 import type { Ownership, Tenure } from "../../core/partition/ports.ts";
 import { pause } from "./connection.ts";
@@ -15,7 +15,7 @@ export interface ElectionOptions {
 
 /** An ownership that a hub can also give up waiting for, and take by force. */
 export interface Election extends Ownership {
-  /** Ends the wait for the right, for good: {@link Ownership.acquire} rejects. */
+  /** Ends the wait for the right, and the right itself, for good: {@link Ownership.acquire} rejects. */
   cancel(): void;
   /** Waits again after {@link cancel}. */
   reset(): void;
@@ -51,13 +51,18 @@ export class WebLockOwnership implements Election {
     const { signal } = this.#cancelled;
     for (let delay: number = RETRY_MS[0]; ; delay = Math.min(delay * 2, RETRY_MS[1])) {
       if (signal.aborted) throw new AbortedError("the hub does not wait for the right to run any more");
-      const release = await this.#lock(signal);
+      let release: LockRelease | undefined;
       try {
-        return this.#begin(await this.#options.nextEpoch(), release);
+        release = await this.#lock(signal);
+        const epoch = await this.#options.nextEpoch();
+        // A right that came as its wait was given up would be held by nobody, and kept from all.
+        signal.throwIfAborted();
+        if (release.isStolen) throw new WorkItemLockLostError("the right to run was taken before it was recorded");
+        return this.#begin(epoch, release);
       } catch (error) {
-        release.now();
+        release?.now();
         if (signal.aborted) throw new AbortedError("the hub was closed", { cause: error });
-        this.#options.logger.error(`the right to run '${this.#name}' could not be recorded`, error as StorageError);
+        this.#options.logger.error(`the right to run '${this.#name}' could not be had; tried again`, error);
         await pause(delay);
       }
     }
@@ -65,6 +70,7 @@ export class WebLockOwnership implements Election {
 
   cancel(): void {
     this.#cancelled.abort();
+    void this.#current?.release();
   }
 
   reset(): void {
@@ -102,15 +108,18 @@ export class WebLockOwnership implements Election {
         const release = new LockRelease();
         this.#locks
           .request(this.#name, options, () => {
+            // One that was taken by force as the wait was given up.
+            if (signal.aborted) return undefined;
             signal.removeEventListener("abort", onCancel);
             this.#steal = undefined;
             resolve(release);
             return release.released;
           })
           .catch((error: unknown) => {
-            // Either the wait was given up, or a lock that was held has been taken away.
+            // A lock that was held has been taken away, the wait was given up, or this host refuses.
             release.stolen();
-            if (signal.aborted) reject(new AbortedError("the hub was closed", { cause: error }));
+            const isReplaced = waiting.signal.aborted && !signal.aborted && options.steal !== true;
+            if (!isReplaced) reject(error);
           });
       };
       this.#steal = () => {
@@ -127,7 +136,7 @@ export class WebLockOwnership implements Election {
 class LockRelease {
   readonly released: Promise<void>;
   now: () => void = () => undefined;
-  #stolen = false;
+  isStolen = false;
   #listener: (() => void) | undefined;
 
   constructor() {
@@ -138,11 +147,10 @@ class LockRelease {
 
   onStolen(listener: () => void): void {
     this.#listener = listener;
-    if (this.#stolen) listener();
   }
 
   stolen(): void {
-    this.#stolen = true;
+    this.isStolen = true;
     this.#listener?.();
   }
 }

@@ -3,7 +3,14 @@ import type { ActivityContext } from "../../core/orchestration/activity-context.
 import type { TaskRegistry } from "../../core/orchestration/registry.ts";
 import { NonRetriableError } from "../../core/orchestration/task-failed-error.ts";
 import type { HostEnvironment, WakeReason } from "./environment.ts";
-import { type CallFailure, type ConnectMessage, type FromPage, type FromWorker, pageLock } from "./page-link.ts";
+import {
+  type CallFailure,
+  type ConnectMessage,
+  type FromPage,
+  type FromWorker,
+  hasLocks,
+  pageLock,
+} from "./page-link.ts";
 
 interface Call {
   readonly resolve: (value: unknown) => void;
@@ -65,7 +72,8 @@ export class PageActivities {
     this.#pages.set(pageId, page);
     port.onmessage = ({ data }: MessageEvent<FromPage>) => this.#hear(page, data);
     // Granted when the page is gone, however it went.
-    void navigator.locks.request(pageLock(pageId), async () => this.#leave(page)).catch(() => undefined);
+    if (hasLocks())
+      void navigator.locks.request(pageLock(pageId), async () => this.#leave(page)).catch(() => undefined);
     for (const name of page.activities) {
       if (this.#registry.names("activity").includes(name)) continue;
       this.#registry.addActivity(name, (ctx, input) => this.#run(name, ctx, input), {
@@ -119,6 +127,9 @@ export class PageActivities {
         break;
       case "hidden":
         page.visible = false;
+        break;
+      case "bye":
+        this.#leave(page);
         break;
       case "result":
         page.calls.get(message.call)?.resolve(message.value);

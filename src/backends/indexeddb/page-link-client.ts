@@ -3,7 +3,15 @@ import { defaultLogger } from "../../core/hub/logger.ts";
 import type { TaskRegistry } from "../../core/orchestration/registry.ts";
 import { NonRetriableError } from "../../core/orchestration/task-failed-error.ts";
 import type { HostEnvironment, WakeReason } from "./environment.ts";
-import { type CallContext, type ConnectMessage, type FromPage, type FromWorker, pageLock } from "./page-link.ts";
+import { browserIds } from "./ids.ts";
+import {
+  type CallContext,
+  type ConnectMessage,
+  type FromPage,
+  type FromWorker,
+  hasLocks,
+  pageLock,
+} from "./page-link.ts";
 
 /** The page's end of its connection to the worker that hosts the engine. */
 export class PageLink {
@@ -26,8 +34,14 @@ export class PageLink {
       if (document.visibilityState === "hidden") this.#send({ type: "hidden" });
     };
     document.addEventListener("visibilitychange", onHidden);
+    // Its lock tells of its end, too; this is for browsers without locks.
+    const onGone = (event: PageTransitionEvent): void => {
+      if (!event.persisted) this.#send({ type: "bye" });
+    };
+    window.addEventListener("pagehide", onGone);
     this.#stops.push(
       () => document.removeEventListener("visibilitychange", onHidden),
+      () => window.removeEventListener("pagehide", onGone),
       environment.onWake((reason) => this.wake(reason)),
       free,
     );
@@ -40,7 +54,7 @@ export class PageLink {
     activities: TaskRegistry,
     environment: HostEnvironment,
   ): Promise<PageLink> {
-    const pageId = crypto.randomUUID();
+    const pageId = browserIds.uuid();
     const free = await holdLock(pageLock(pageId));
     const { port1, port2 } = new MessageChannel();
     const link = new PageLink(port1, activities, environment, free);
@@ -65,6 +79,7 @@ export class PageLink {
   close(): void {
     for (const stop of this.#stops.splice(0)) stop();
     for (const controller of this.#running.values()) controller.abort();
+    this.#send({ type: "bye" });
     this.#port.close();
   }
 
@@ -94,7 +109,8 @@ export class PageLink {
 }
 
 /** Takes a lock and holds it until the returned function is called, or the page is gone. */
-function holdLock(name: string): Promise<() => void> {
+async function holdLock(name: string): Promise<() => void> {
+  if (!hasLocks()) return () => undefined;
   return new Promise((resolve, reject) => {
     navigator.locks.request(name, () => new Promise<void>((release) => resolve(() => release()))).catch(reject);
   });

@@ -15,6 +15,8 @@ export interface ConnectMessage {
 export type FromPage =
   | { readonly type: "wake"; readonly reason: WakeReason; readonly visible: boolean }
   | { readonly type: "hidden" }
+  /** It leaves, and runs nothing more. */
+  | { readonly type: "bye" }
   | { readonly type: "result"; readonly call: number; readonly value: unknown }
   | { readonly type: "failure"; readonly call: number; readonly failure: CallFailure };
 
@@ -49,6 +51,11 @@ export interface CallFailure {
 /** A page holds this lock for life, so that a worker learns of its end. */
 export function pageLock(pageId: string): string {
   return `perdura-page:${pageId}`;
+}
+
+/** Whether this host has Web Locks: pages without a secure context have none. */
+export function hasLocks(): boolean {
+  return (navigator.locks as LockManager | undefined) !== undefined;
 }
 
 /** Whether a worker was sent a page's wish to be connected. */

@@ -16,3 +16,10 @@ export async function requestPersistence(timeoutMs: number = 5000): Promise<Pers
   );
   return Promise.race([asked, pause(timeoutMs).then((): Persistence => "unknown")]);
 }
+
+/** Whether the browser has promised to keep this site's storage. `undefined`: it does not say. */
+export async function isPersisted(): Promise<boolean | undefined> {
+  const storage = typeof navigator === "undefined" ? undefined : (navigator.storage as StorageManager | undefined);
+  if (typeof storage?.persisted !== "function") return undefined;
+  return storage.persisted().catch(() => undefined);
+}

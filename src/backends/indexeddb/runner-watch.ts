@@ -35,7 +35,7 @@ export class RunnerWatch {
   #heardMs: number = Date.now();
   #runner: RunnerInfo | undefined;
   #asked: number | undefined;
-  /** A new runner was told that this context listens, and has not answered yet. */
+  /** The runner was told that this context listens, and has not answered yet. */
   #greeted = false;
   readonly #stop: () => void;
 
@@ -52,6 +52,12 @@ export class RunnerWatch {
   /** Tells the others that this context runs. */
   announce(): void {
     this.#options.signals.send({ type: "runner", runner: this.#options.self() });
+  }
+
+  /** Tells the runner that this context listens (again): what it has not been told meanwhile, it looks for with the answer. */
+  greet(): void {
+    this.#greeted = true;
+    this.#options.signals.send({ type: "ping" });
   }
 
   /** Asks for a sign of life, and acts on a long silence. @param isRested false when this context slept itself just now. */

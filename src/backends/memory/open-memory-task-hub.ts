@@ -1,6 +1,7 @@
 import { type InProcessHub, type InProcessHubOptions, newInProcessHub } from "../../core/hub/in-process-hub.ts";
 import { defaultLogger } from "../../core/hub/logger.ts";
 import { DEFAULT_MAX_PAYLOAD_BYTES } from "../../core/limits.ts";
+import type { GateKeeper } from "../../core/orchestration/run-when.ts";
 import { messageChannelSettle, type Settle } from "../../core/orchestration/settle.ts";
 import { randomIds, systemClock, systemTimers } from "../../core/partition/host.ts";
 import { Partition } from "../../core/partition/partition.ts";
@@ -20,6 +21,8 @@ export interface MemoryEnvironment {
   readonly timers?: Timers;
   readonly ids?: Ids;
   readonly settle?: Settle;
+  /** Which activities with a gate may run now. Default: all. After a gate has opened, call `backend.retryParked()`. */
+  readonly gates?: GateKeeper;
 }
 
 /** The ports of a partition in memory. */
@@ -79,6 +82,7 @@ export async function openMemoryTaskHub(
     now: () => clock.now(),
     newUuid: () => ids.uuid(),
     ...(environment.timers === undefined ? {} : { timers: environment.timers }),
+    ...(environment.gates === undefined ? {} : { gates: environment.gates }),
   });
   await hub.worker.start();
   return hub;

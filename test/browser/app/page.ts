@@ -4,6 +4,7 @@ import {
   type EngineWorker,
   type OpenTaskHubOptions,
   openTaskHub,
+  requestPersistence,
   type TaskHub,
 } from "../../../src/backends/indexeddb/index.ts";
 import { silentLogger, TaskRegistry } from "../../../src/core/index.ts";
@@ -85,6 +86,12 @@ const app = {
     dedicated?.terminate();
   },
   asked,
+  requestPersistence,
+  /** Registers the service worker that works for the length of an event. */
+  async registerSlice(name: string): Promise<void> {
+    const address = `/worker.js?hub=${name}&slice`;
+    await activeWorker(await navigator.serviceWorker.register(address, { type: "module", scope: "/slice" }));
+  },
   /** Has a service worker run a slice of the hub. */
   async slice(name: string, what: "slice" | "sync"): Promise<unknown> {
     const registration = await navigator.serviceWorker.register(`/worker.js?hub=${name}&slice`, {

@@ -1,5 +1,10 @@
 /** A worker that hosts the engine: dedicated, shared, or a service worker. Its hub is named by the query of its address. */
-import { handleSync, runTaskHubSlice, serveTaskHub } from "../../../src/backends/indexeddb/index.ts";
+import {
+  handleSync,
+  runTaskHubSlice,
+  type SyncEventLike,
+  serveTaskHub,
+} from "../../../src/backends/indexeddb/index.ts";
 import { silentLogger } from "../../../src/core/index.ts";
 import { testRegistry } from "./orchestrations.ts";
 
@@ -13,6 +18,8 @@ const options = {
 
 if (parameters.has("slice")) {
   // A service worker that works for the length of an event only.
+  for (const type of ["sync", "periodicsync"])
+    self.addEventListener(type, (event) => handleSync(event as unknown as SyncEventLike, options));
   self.addEventListener("message", ({ data, ports: [port] }: MessageEvent) => {
     if (data === "slice") void runTaskHubSlice(options).then((result) => port?.postMessage(result));
     if (data === "sync") {

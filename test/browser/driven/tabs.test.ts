@@ -94,6 +94,31 @@ describe.each(browsers().map(({ name }) => name))("tabs in %s", (name) => {
     for (const page of [first, second]) await page.close();
   });
 
+  it("a page that may store nothing runs in memory, and says so", async () => {
+    const page = await browser.tab(site.url);
+    await page.evaluate(() => {
+      const frame = document.createElement("iframe");
+      // Without an origin of its own.
+      frame.sandbox.add("allow-scripts");
+      frame.src = "/";
+      document.body.append(frame);
+    });
+    const frame = await eventually(
+      () => page.frames()[1],
+      (found) => found !== undefined,
+    );
+    await frame?.waitForFunction(() => "app" in window);
+    await frame?.evaluate(() => window.app.open("nowhere"));
+    expect(await frame?.evaluate(() => window.app.hub.status.durable)).toBe(false);
+    await eventually(
+      () => frame?.evaluate(() => window.app.seen.filter(({ type }) => type === "not-durable").map((e) => e.detail)),
+      (seen) => seen?.[0] === "storage_unavailable",
+    );
+    await frame?.evaluate(() => window.app.start("counter", { steps: 3, ms: 0 }, "n"));
+    expect(await frame?.evaluate(() => window.app.wait("n"))).toEqual({ status: "COMPLETED", output: 3 });
+    await page.close();
+  });
+
   it.each([2, 5])("%i tabs hammer one hub while its runner is closed again and again", async (count) => {
     const hub = `hammer-${count}`;
     let pages = await openTabs(browser, hub, count);

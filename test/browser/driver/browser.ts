@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BrowserContext, chromium, firefox, type Page } from "playwright";
 import { type BrowserName, browsers, CHROMIUM_ARGS } from "../../../scripts/browsers.ts";
+import { killTree } from "../../../scripts/processes.ts";
 import type { App } from "../app/page.ts";
-import { killTree } from "./processes.ts";
 
 declare global {
   interface Window {

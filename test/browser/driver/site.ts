@@ -12,7 +12,11 @@ export interface Site {
 const APP = fileURLToPath(new URL("../app/", import.meta.url));
 
 /** Entry file to the path that it is served under. */
-const ENTRIES: Readonly<Record<string, string>> = { "/page.js": "page.ts", "/worker.js": "worker.ts" };
+const ENTRIES: Readonly<Record<string, string>> = {
+  "/page.js": "page.ts",
+  "/worker.js": "worker.ts",
+  "/conformance.js": "conformance.ts",
+};
 
 async function bundle(file: string): Promise<string> {
   const { outputFiles } = await build({
@@ -27,8 +31,14 @@ async function bundle(file: string): Promise<string> {
   return outputFiles[0]?.text ?? "";
 }
 
-const PAGE =
-  '<!doctype html><meta charset="utf-8"><title>Perdura</title><script type="module" src="/page.js"></script>';
+const pageOf = (script: string): string =>
+  `<!doctype html><meta charset="utf-8"><title>Perdura</title><script type="module" src="${script}"></script>`;
+
+/** Every other path is the app's page. */
+const PAGES: Readonly<Record<string, string>> = {
+  "/blank": "<!doctype html><title>blank</title>",
+  "/conformance": pageOf("/conformance.js"),
+};
 
 /** Serves the driven pages on a free port. */
 export async function serveSite(): Promise<Site> {
@@ -38,7 +48,9 @@ export async function serveSite(): Promise<Site> {
     const path = new URL(request.url ?? "/", "http://127.0.0.1").pathname;
     const script = scripts.get(path);
     response.setHeader("content-type", script === undefined ? "text/html" : "text/javascript");
-    response.end(script ?? (path === "/blank" ? "<!doctype html><title>blank</title>" : PAGE));
+    // For frames of an opaque origin.
+    response.setHeader("access-control-allow-origin", "*");
+    response.end(script ?? PAGES[path] ?? pageOf("/page.js"));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();

@@ -176,6 +176,20 @@ describe("one instance as a file", () => {
     }
   });
 
+  it("a context that runs nothing exports and imports as well as the runner", async () => {
+    const first = await openHub({ name: newHubName() });
+    const id = await first.client.scheduleNewOrchestration(wait);
+    await until(async () => (await first.client.fetchOrchestrationMetadata(id)).waitingOn.events.length === 1);
+    const name = newHubName();
+    const runner = await openHub({ name });
+    await until(() => runner.status.role === "runner");
+    const client = await openHub({ name, run: false });
+    await client.importInstance(await first.exportInstance(id));
+    await client.client.raiseEvent(id, "go", "over");
+    expect((await client.client.waitForOrchestrationCompletion(id, { timeout: "10s" })).output).toBe('"over"');
+    expect((await client.exportInstance(id)).runtimeStatus).toBe("COMPLETED");
+  });
+
   it("a moved instance ends here, fenced, and goes on there; moving it again gives the same file", async () => {
     const first = await openHub({ name: newHubName() });
     const id = await first.client.scheduleNewOrchestration(count, 400);
@@ -202,6 +216,8 @@ describe("one instance as a file", () => {
 describe("permission to stay", () => {
   it("is asked for without ever hanging", async () => {
     expect(["granted", "denied", "unknown"]).toContain(await requestPersistence(300));
+    const hub = await openHub({ name: newHubName() });
+    await until(() => hub.status.persisted === false);
   });
 });
 

@@ -11,6 +11,39 @@ const still: HostEnvironment = {
   onSleep: () => () => undefined,
 };
 
+/** Real locks; the listener is told whenever one is granted, in the middle of it. */
+function watchedLocks(onGrant: () => void): LockManager {
+  const request = (name: string, options: LockOptions, hold: () => Promise<void>): Promise<void> =>
+    navigator.locks.request(name, options, () => {
+      const held = hold();
+      onGrant();
+      return held;
+    });
+  return { request } as unknown as LockManager;
+}
+
+/** A connection whose transaction can keep all others waiting until it is told to end. */
+async function busyConnection(name: string): Promise<{ begin(): void; end(): void }> {
+  const database = await new Promise<IDBDatabase>((resolve) => {
+    const request = indexedDB.open(databaseName(name));
+    request.onsuccess = () => resolve(request.result);
+  });
+  let isOver = false;
+  return {
+    begin(): void {
+      const store = database.transaction("meta", "readwrite").objectStore("meta");
+      const ask = (): void => {
+        store.get("hub").onsuccess = () => (isOver ? undefined : ask());
+      };
+      ask();
+    },
+    end(): void {
+      isOver = true;
+      database.close();
+    },
+  };
+}
+
 /** Histories tell how often each activity had an effect. */
 async function expectEachOnce(hub: Awaited<ReturnType<typeof openHub>>, id: string): Promise<void> {
   const events = await hub.client.getInstanceHistory(id);
@@ -159,5 +192,119 @@ describe("the right to run", () => {
     expect((await other.client.listInstanceIds()).instanceIds).toEqual([]);
     await expect(other.client.fetchOrchestrationMetadata(id)).rejects.toMatchObject({ code: "instance_not_found" });
     expect(await run(other, 2)).toBe(2);
+  });
+
+  it("is let go by a hub that is closed in the middle of its election", async () => {
+    const name = newHubName();
+    const hub = await openHub({ name }, { locks: watchedLocks(() => void hub.close()) });
+    await until(() => hub.status.role === "closed");
+    const next = await openHub({ name });
+    await until(() => next.status.role === "runner", 3000);
+    expect(await run(next, 2)).toBe(2);
+  });
+
+  it("is let go by a hub that is closed by who hears that it runs", async () => {
+    const name = newHubName();
+    const hub = await openHub({ name, onEvent: (event) => event.type === "role" && void hub.close() });
+    await until(() => hub.status.role === "closed");
+    const next = await openHub({ name });
+    await until(() => next.status.role === "runner", 3000);
+    expect(hub.status.epoch).toBeUndefined();
+  });
+
+  it("that is stolen before its epoch is recorded counts as none, and is waited for again", async () => {
+    const name = newHubName();
+    await (await openHub({ name, run: false })).close();
+    const busy = await busyConnection(name);
+    let grants = 0;
+    const hub = await openHub(
+      { name },
+      {
+        locks: watchedLocks(() => {
+          if (++grants > 1) return;
+          busy.begin();
+          void navigator.locks.request(databaseName(name), { steal: true }, async () => busy.end());
+        }),
+      },
+    );
+    await until(() => hub.status.role === "runner");
+    expect(await run(hub, 3)).toBe(3);
+    const held = (await navigator.locks.query()).held?.filter((lock) => lock.name === databaseName(name));
+    expect([grants, held]).toEqual([2, [expect.anything()]]);
+  });
+
+  it("is waited for again by a follower that slept and woke in the same breath", async () => {
+    const name = newHubName();
+    const first = await openHub({ name });
+    await until(() => first.status.role === "runner");
+    const sleepers: { sleep(): void; resume(): void }[] = [];
+    const second = await openHub(
+      { name },
+      {
+        environment: {
+          ...still,
+          onSleep: (sleepNow, resume) => {
+            sleepers.push({ sleep: sleepNow, resume });
+            return () => undefined;
+          },
+        },
+      },
+    );
+    await sleep(100);
+    for (let n = 0; n < 3; n++) {
+      sleepers[0]?.sleep();
+      expect(second.status.role).toBe("asleep");
+      sleepers[0]?.resume();
+    }
+    expect(second.status.role).toBe("follower");
+    await first.close();
+    await until(() => second.status.role === "runner", 3000);
+    expect(await run(second, 2)).toBe(2);
+    await second.close();
+    const third = await openHub({ name });
+    await until(() => third.status.role === "runner", 3000);
+  });
+});
+
+describe("a context that was asleep", () => {
+  /** The host's clock jumps ahead, as it does for a machine that slept. */
+  async function jump(ms: number, during: () => Promise<void>): Promise<void> {
+    const original = Date.now;
+    Date.now = () => original.call(Date) + ms;
+    try {
+      await during();
+    } finally {
+      Date.now = original;
+    }
+  }
+
+  it("notices it by the gap between two ticks, says so, and looks at what fell due meanwhile", async () => {
+    const nap = defineOrchestrator("nap", async (ctx) => {
+      await ctx.createTimer("30m");
+      return "rested";
+    });
+    const hub = await openHub({ name: newHubName(), registry: basicRegistry().add(nap) }, { environment: still });
+    const resumed = heard(hub, "resumed");
+    const id = await hub.client.scheduleNewOrchestration(nap);
+    await until(async () => (await hub.client.fetchOrchestrationMetadata(id)).waitingOn.timers.length === 1);
+    await jump(3_600_000, async () => {
+      const done = await hub.client.waitForOrchestrationCompletion(id, { timeout: "10s" });
+      expect(done.output).toBe('"rested"');
+      await until(() => resumed.length === 1);
+    });
+    expect(hub.status.suspensions).toBe(1);
+    expect(resumed[0]?.asleepMs).toBeGreaterThan(3_500_000);
+  });
+
+  it("a page that was hidden for a while, with a tick a minute, was not asleep", async () => {
+    let isVisible = false;
+    const hub = await openHub({ name: newHubName() }, { environment: { ...still, visible: () => isVisible } });
+    // One tick while it is hidden.
+    await sleep(5500);
+    await jump(50_000, async () => {
+      isVisible = true;
+      await sleep(5500);
+    });
+    expect(hub.status.suspensions).toBe(0);
   });
 });

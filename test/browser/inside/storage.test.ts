@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { databaseName, MIGRATIONS } from "../../../src/backends/indexeddb/index.ts";
+import { databaseName, hostEnvironment, MIGRATIONS } from "../../../src/backends/indexeddb/index.ts";
+import { defineActivity, defineOrchestrator, TaskRegistry } from "../../../src/core/index.ts";
 import { codeOf, count, heard, newHubName, openHub, run, sleep, until, wait } from "./hubs.ts";
 import { deleteDatabase } from "./setup.ts";
 
@@ -59,9 +60,43 @@ describe("schema", () => {
     await (await openHub({ name })).close();
     const rude = await rawOpen(name);
     setTimeout(() => rude.close(), 300);
-    const hub = await openHub({ name }, { migrations: NEXT });
+    const told: string[] = [];
+    const opening = openHub(
+      { name, onEvent: (event) => event.type === "blocked" && told.push(event.error.message) },
+      { migrations: NEXT },
+    );
+    // Before it is open, so that the person can do something about it.
+    await until(() => told.length > 0, 250);
+    const hub = await opening;
+    expect(told[0]).toContain("close");
     expect(heard(hub, "blocked")[0]?.error.code).toBe("storage_blocked");
     expect(await run(hub, 2)).toBe(2);
+  });
+
+  it("an open request that the browser forgets is made once more, and two are a typed error", async () => {
+    const original = IDBFactory.prototype.open;
+    let forgotten = 0;
+    let forgets = 1;
+    IDBFactory.prototype.open = function open(...args): IDBOpenDBRequest {
+      const request = original.apply(this, args);
+      if (forgotten++ < forgets) {
+        request.addEventListener("success", (event) => {
+          event.stopImmediatePropagation();
+          // Nobody else will, and it would stand in the way of the clean-up.
+          request.result.close();
+        });
+      }
+      return request;
+    };
+    try {
+      const hub = await openHub({ name: newHubName(), openTimeout: 400 });
+      expect(await run(hub, 2)).toBe(2);
+      expect(forgotten).toBe(2);
+      forgets = 10;
+      expect(await codeOf(openHub({ name: newHubName(), openTimeout: 400 }))).toBe("storage");
+    } finally {
+      IDBFactory.prototype.open = original;
+    }
   });
 });
 
@@ -92,6 +127,20 @@ describe("lost storage", () => {
   });
 });
 
+describe("no room", () => {
+  it("to open the database at all is an error of its own", async () => {
+    const original = IDBFactory.prototype.open;
+    IDBFactory.prototype.open = () => {
+      throw new DOMException("the disk is full", "QuotaExceededError");
+    };
+    try {
+      expect(await codeOf(openHub({ name: newHubName() }))).toBe("storage_quota_open");
+    } finally {
+      IDBFactory.prototype.open = original;
+    }
+  });
+});
+
 describe("no storage", () => {
   it("without IndexedDB memory serves, and says that it does not last", async () => {
     const name = newHubName();
@@ -103,9 +152,43 @@ describe("no storage", () => {
       expect(heard(hub, "not-durable")[0]?.error.code).toBe("storage_unavailable");
       expect(await run(hub, 3)).toBe(3);
       expect(await codeOf(openHub({ name, fallback: "fail" }))).toBe("storage_unavailable");
+      let isOnline = false;
+      const send = defineActivity("send", (): string => "sent", { runWhen: "online" });
+      const upload = defineOrchestrator("upload", async (ctx) => ctx.callActivity(send));
+      const gated = await openHub(
+        { name, registry: new TaskRegistry().add(send, upload) },
+        { environment: { ...hostEnvironment(), online: () => isOnline } },
+      );
+      const id = await gated.client.scheduleNewOrchestration(upload);
+      await until(
+        async () =>
+          (await gated.client.fetchOrchestrationMetadata(id)).waitingOn.activities[0]?.parkedReason?.includes(
+            "online",
+          ) === true,
+      );
+      isOnline = true;
+      gated.wake("online");
+      const done = await gated.client.waitForOrchestrationCompletion(id, { timeout: "10s" });
+      expect(done.output).toBe('"sent"');
     } finally {
       if (descriptor === undefined) Reflect.deleteProperty(globalThis, "indexedDB");
       else Object.defineProperty(globalThis, "indexedDB", descriptor);
+    }
+  });
+});
+
+describe("a page without a secure context", () => {
+  it("has neither Web Locks nor randomUUID, and serves all the same", async () => {
+    const descriptor = Object.getOwnPropertyDescriptor(crypto, "randomUUID");
+    Object.defineProperty(crypto, "randomUUID", { value: undefined, configurable: true });
+    try {
+      const hub = await openHub({ name: newHubName() }, { locks: null });
+      expect(await run(hub, 3)).toBe(3);
+      const id = await hub.client.scheduleNewOrchestration(wait);
+      expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    } finally {
+      if (descriptor === undefined) Reflect.deleteProperty(crypto, "randomUUID");
+      else Object.defineProperty(crypto, "randomUUID", descriptor);
     }
   });
 });
@@ -137,6 +220,41 @@ describe("healing", () => {
       IDBFactory.prototype.open = original;
     }
   });
+
+  it.each(["committed", "rolled back"] as const)(
+    "a transaction that was %s and never says so, its connection closed by the browser, holds nothing up",
+    async (end) => {
+      const hub = await openHub({ name: newHubName() });
+      await run(hub, 1);
+      const original = IDBTransaction.prototype.commit;
+      let left = 3;
+      IDBTransaction.prototype.commit = function commit(this: IDBTransaction): void {
+        if (this.mode !== "readwrite" || this.objectStoreNames.length === 1 || left-- <= 0) {
+          original.call(this);
+          return;
+        }
+        // As seen in Chromium when site data is cleared in the middle of a commit.
+        this.oncomplete = null;
+        this.onabort = null;
+        if (end === "committed") original.call(this);
+        else this.abort();
+        this.db.dispatchEvent(new Event("close"));
+      };
+      try {
+        const id = await hub.client.scheduleNewOrchestration(count, 6, { idempotencyKey: "once" });
+        const done = await hub.client.waitForOrchestrationCompletion(id, { timeout: "20s" });
+        expect(done.output).toBe("6");
+        const events = await hub.client.getInstanceHistory(id);
+        const results = events.flatMap(({ eventType }) =>
+          eventType.case === "taskCompleted" ? [eventType.value.taskScheduledId] : [],
+        );
+        expect(results).toEqual([...new Set(results)]);
+        expect(results).toHaveLength(6);
+      } finally {
+        IDBTransaction.prototype.commit = original;
+      }
+    },
+  );
 
   it("it gives up after three tries, with a typed error that keeps its cause", async () => {
     const name = newHubName();

@@ -251,12 +251,13 @@ export function startingOverTests(suite: ClientSuite): void {
       const failed = await run(hub, failingOrchestrator, "again");
       const again = await hub.client.rerunWorkflowFromEvent(failed.instanceId, 0, { newInstanceId: newId("rerun") });
       assertEqual((await end(hub, again)).runtimeStatus, "FAILED", "the rerun of a failure");
-      const waiting = await begin(hub, timed);
-      await until(hub, waiting, ({ waitingOn }) => waitingOn.timers.length === 1, "the timer");
+      const waiting = await begin(hub, raised);
+      await until(hub, waiting, ({ waitingOn }) => waitingOn.events.length === 1, "the wait");
       await hub.client.terminateOrchestration(waiting);
       await end(hub, waiting);
       const rerun = await hub.client.rerunWorkflowFromEvent(waiting, 0, { newInstanceId: newId("rerun") });
-      assertEqual(output(hub, await end(hub, rerun)), "after", "the rerun of a terminated one");
+      await hub.client.raiseEvent(rerun, "go", "on");
+      assertEqual(output(hub, await end(hub, rerun)), ["first", "on", "last"], "the rerun of a terminated one");
     });
 
     twice(suite, "the event's input is kept, replaced, or cleared, as is asked", async (hub) => {

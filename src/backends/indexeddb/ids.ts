@@ -1,0 +1,15 @@
+import type { Ids } from "../../core/partition/ports.ts";
+
+/** Random UUIDs, also in pages without a secure context: those have IndexedDB and random numbers, but no `randomUUID`. */
+export const browserIds: Ids = {
+  uuid: () => (typeof crypto.randomUUID === "function" ? crypto.randomUUID() : randomUuid()),
+};
+
+/** A version 4 UUID, as RFC 9562 lays it out. */
+function randomUuid(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}
