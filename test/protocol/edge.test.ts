@@ -144,6 +144,23 @@ describe("remote and in-object execution side by side", () => {
     expect(await outputOf(hub, "mixed", 7)).toBe(70);
   });
 
+  it("the limit on activities in the object does not hold back those elsewhere", async () => {
+    const hub = newHub();
+    let underWay = 0;
+    let release = (): void => undefined;
+    const allBegun = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    // None ends before all ten have begun; two at once is the limit in the object.
+    const meet = async (n: number): Promise<number> => {
+      if (++underWay === 10) release();
+      await allBegun;
+      return n;
+    };
+    work(hub, code(meet));
+    expect(await outputOf(hub, "fan-out", 10)).toBe(45);
+  });
+
   it("the first turn of a generation pins who runs it", async () => {
     const hub = newHub();
     work(hub);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { PartitionOptions } from "../../../../src/core/partition/partition-context.ts";
 import { scheduleTaskAction } from "../../../../src/core/protocol/actions.ts";
 import { executionResumed, executionTerminated } from "../../../../src/core/protocol/events.ts";
 import { kinds } from "../../history/states.ts";
@@ -7,9 +8,9 @@ import { chain, plusOne, waiting } from "./code.ts";
 
 const task = scheduleTaskAction(0, { name: "a", taskExecutionId: "t" });
 
-/** An activity that kills its host so many times. */
-async function killed(times: number): Promise<BareWorld> {
-  const world = await new BareWorld({ maxDeaths: 3 }).open();
+/** A host that dies so many times while an activity runs. */
+async function killed(times: number, options: Partial<PartitionOptions> = {}): Promise<BareWorld> {
+  const world = await new BareWorld({ maxDeaths: 3, ...options }).open();
   await world.start("abc");
   await world.commit([task]);
   for (let death = 0; death < times; death++) {
@@ -71,6 +72,19 @@ describe("no run is wedged by its data, and no hub by a run", () => {
       await world.clock.advance(10_000);
     }
     expect((await world.partition.getOrchestrationMetadata("abc")).runtimeStatus).toBe("RUNNING");
+  });
+
+  it("what runs elsewhere is not taken for what ended the host", async () => {
+    for (const [runsHere, status] of [
+      [() => false, "RUNNING"],
+      // The orchestrator's code is here, and nothing waits for it; the activity's is elsewhere.
+      [(kind: string) => kind === "orchestrator", "RUNNING"],
+      [(kind: string) => kind === "activity", "STALLED"],
+    ] as const) {
+      const world = await killed(4, { runsHere });
+      expect((await world.partition.getOrchestrationMetadata("abc")).runtimeStatus).toBe(status);
+      expect(await world.has("activity")).toBe(status === "RUNNING");
+    }
   });
 
   it("a turn that commits takes the deaths away", async () => {
