@@ -71,7 +71,7 @@ export async function openTaskHub(options: OpenTaskHubOptions, surroundings: Hub
 
 async function openInMemory(
   options: OpenTaskHubOptions,
-  { clock, timers, ids, settle }: HubSurroundings,
+  { clock, timers, ids, settle, compose }: HubSurroundings,
   error: StorageUnavailableError,
 ): Promise<TaskHub> {
   const hub = await openMemoryTaskHub(options, {
@@ -79,6 +79,7 @@ async function openInMemory(
     ...(timers === undefined ? {} : { timers }),
     ...(ids === undefined ? {} : { ids }),
     ...(settle === undefined ? {} : { settle }),
+    ...(compose === undefined ? {} : { compose }),
   });
   const { backend } = hub;
   const events = new HubEvents(options.logger ?? defaultLogger("warn"));

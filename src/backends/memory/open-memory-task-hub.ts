@@ -1,3 +1,5 @@
+import type { Backend } from "../../core/hub/backend.ts";
+import type { Executor } from "../../core/hub/executor.ts";
 import { type InProcessHub, type InProcessHubOptions, newInProcessHub } from "../../core/hub/in-process-hub.ts";
 import { defaultLogger } from "../../core/hub/logger.ts";
 import { DEFAULT_MAX_PAYLOAD_BYTES } from "../../core/limits.ts";
@@ -20,6 +22,8 @@ export interface MemoryEnvironment {
   readonly timers?: Timers;
   readonly ids?: Ids;
   readonly settle?: Settle;
+  /** Puts an executor over the one of this process, say to send names that it lacks to remote workers. Default: there is no other. */
+  readonly compose?: (local: Executor, backend: Backend) => Executor;
 }
 
 /** The ports of a partition in memory. */
@@ -70,6 +74,7 @@ export async function openMemoryTaskHub(
   const clock = environment.clock ?? systemClock;
   const ids = environment.ids ?? randomIds;
   const settle = environment.settle ?? messageChannelSettle();
+  const { compose } = environment;
   const backend = newMemoryBackend(
     { ...environment, clock, ids, settle },
     { ...(logger === undefined ? {} : { logger }), ...(maxPayloadBytes === undefined ? {} : { maxPayloadBytes }) },
@@ -79,6 +84,7 @@ export async function openMemoryTaskHub(
     now: () => clock.now(),
     newUuid: () => ids.uuid(),
     ...(environment.timers === undefined ? {} : { timers: environment.timers }),
+    ...(compose === undefined ? {} : { compose: (local) => compose(local, backend) }),
   });
   await hub.worker.start();
   return hub;

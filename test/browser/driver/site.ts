@@ -12,7 +12,12 @@ export interface Site {
 const APP = fileURLToPath(new URL("../app/", import.meta.url));
 
 /** Entry file to the path that it is served under. */
-const ENTRIES: Readonly<Record<string, string>> = { "/page.js": "page.ts", "/worker.js": "worker.ts" };
+const ENTRIES: Readonly<Record<string, string>> = {
+  "/page.js": "page.ts",
+  "/worker.js": "worker.ts",
+  "/remote-page.js": "remote-page.ts",
+  "/remote-worker.js": "remote-worker.ts",
+};
 
 async function bundle(file: string): Promise<string> {
   const { outputFiles } = await build({
@@ -27,8 +32,15 @@ async function bundle(file: string): Promise<string> {
   return outputFiles[0]?.text ?? "";
 }
 
-const PAGE =
-  '<!doctype html><meta charset="utf-8"><title>Perdura</title><script type="module" src="/page.js"></script>';
+const page = (script: string): string =>
+  `<!doctype html><meta charset="utf-8"><title>Perdura</title><script type="module" src="${script}"></script>`;
+
+/** Path to page; all others have the first one. */
+const PAGES: Readonly<Record<string, string>> = {
+  "/": page("/page.js"),
+  "/remote": page("/remote-page.js"),
+  "/blank": "<!doctype html><title>blank</title>",
+};
 
 /** Serves the driven pages on a free port. */
 export async function serveSite(): Promise<Site> {
@@ -38,7 +50,7 @@ export async function serveSite(): Promise<Site> {
     const path = new URL(request.url ?? "/", "http://127.0.0.1").pathname;
     const script = scripts.get(path);
     response.setHeader("content-type", script === undefined ? "text/html" : "text/javascript");
-    response.end(script ?? (path === "/blank" ? "<!doctype html><title>blank</title>" : PAGE));
+    response.end(script ?? PAGES[path] ?? PAGES["/"]);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
