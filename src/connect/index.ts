@@ -21,6 +21,13 @@ export { DIALECT_HEADER, type DialectChoice } from "./server/dialect-switch.ts";
 export { createSidecarFetch, type SidecarFetch } from "./server/fetch-handler.ts";
 export { LocalDispatcher, type LocalDispatcherOptions, type WorkerExchange } from "./server/local-dispatcher.ts";
 export { RemoteExecutor, type RemoteExecutorOptions } from "./server/remote-executor.ts";
+export {
+  type RouteSurroundings,
+  type ServableHub,
+  serveTaskHubRoutes,
+  type TaskHubRoutes,
+  type TaskHubRoutesOptions,
+} from "./server/serve-task-hub-routes.ts";
 export type { WorkerConnection } from "./server/work-item-source.ts";
 export type { ActivityOrder, Dispatcher, TurnAnswer, TurnOrder, WorkOrder } from "./server/work-order.ts";
 export type { NameFilter, WorkerDescription } from "./server/worker-stream.ts";

@@ -1,5 +1,6 @@
 import "./support/quiet.ts";
 import { daprSdk } from "./support/dapr-sdk.ts";
 import { foreignSdkSuite } from "./support/foreign-sdk-suite.ts";
+import { serveHub } from "./support/served-hub.ts";
 
-foreignSdkSuite(daprSdk);
+foreignSdkSuite(daprSdk, "perdura serve", serveHub);

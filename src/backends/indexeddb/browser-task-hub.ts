@@ -113,12 +113,14 @@ export class BrowserTaskHub {
         maxDeaths: options.maxDeaths ?? DEFAULT_MAX_DEATHS,
       },
     );
+    const { compose } = surroundings;
     this.#hub = newInProcessHub(this.backend, options, {
       settle,
       now: () => clock.now(),
       newUuid: () => ids.uuid(),
       gates: gateKeeperOf(this.#environment),
       ...(surroundings.timers === undefined ? {} : { timers: surroundings.timers }),
+      ...(compose === undefined ? {} : { compose: (local) => compose(local, this.backend) }),
     });
     // A context that only asks need not know the code that runs elsewhere.
     this.client = this.#wantsToRun

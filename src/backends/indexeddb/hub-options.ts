@@ -1,3 +1,5 @@
+import type { Backend } from "../../core/hub/backend.ts";
+import type { Executor } from "../../core/hub/executor.ts";
 import type { InProcessHubOptions } from "../../core/hub/in-process-hub.ts";
 import type { Duration } from "../../core/orchestration/duration.ts";
 import type { Settle } from "../../core/orchestration/settle.ts";
@@ -52,4 +54,6 @@ export interface HubSurroundings {
   /** `null`: as in a browser without Web Locks. */
   readonly locks?: LockManager | null;
   readonly migrations?: readonly Migration[];
+  /** Puts an executor over the one of this context, say to send names that it lacks to remote workers. Default: there is no other. */
+  readonly compose?: (local: Executor, backend: Backend) => Executor;
 }

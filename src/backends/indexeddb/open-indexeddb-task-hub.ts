@@ -75,7 +75,7 @@ const LOOK_MS = 5000;
 
 async function openInMemory(
   options: OpenTaskHubOptions,
-  { clock, timers, ids = browserIds, settle, environment = hostEnvironment() }: HubSurroundings,
+  { clock, timers, ids = browserIds, settle, compose, environment = hostEnvironment() }: HubSurroundings,
   error: StorageUnavailableError,
 ): Promise<TaskHub> {
   const hub = await openMemoryTaskHub(options, {
@@ -84,6 +84,7 @@ async function openInMemory(
     ...(clock === undefined ? {} : { clock }),
     ...(timers === undefined ? {} : { timers }),
     ...(settle === undefined ? {} : { settle }),
+    ...(compose === undefined ? {} : { compose }),
   });
   const { backend } = hub;
   const logger = options.logger ?? defaultLogger("warn");

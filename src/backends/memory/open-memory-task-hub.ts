@@ -1,3 +1,5 @@
+import type { Backend } from "../../core/hub/backend.ts";
+import type { Executor } from "../../core/hub/executor.ts";
 import { type InProcessHub, type InProcessHubOptions, newInProcessHub } from "../../core/hub/in-process-hub.ts";
 import { defaultLogger } from "../../core/hub/logger.ts";
 import { DEFAULT_MAX_PAYLOAD_BYTES } from "../../core/limits.ts";
@@ -23,6 +25,8 @@ export interface MemoryEnvironment {
   readonly settle?: Settle;
   /** Which activities with a gate may run now. Default: all. After a gate has opened, call `backend.retryParked()`. */
   readonly gates?: GateKeeper;
+  /** Puts an executor over the one of this process, say to send names that it lacks to remote workers. Default: there is no other. */
+  readonly compose?: (local: Executor, backend: Backend) => Executor;
 }
 
 /** The ports of a partition in memory. */
@@ -73,6 +77,7 @@ export async function openMemoryTaskHub(
   const clock = environment.clock ?? systemClock;
   const ids = environment.ids ?? randomIds;
   const settle = environment.settle ?? messageChannelSettle();
+  const { compose } = environment;
   const backend = newMemoryBackend(
     { ...environment, clock, ids, settle },
     { ...(logger === undefined ? {} : { logger }), ...(maxPayloadBytes === undefined ? {} : { maxPayloadBytes }) },
@@ -83,6 +88,7 @@ export async function openMemoryTaskHub(
     newUuid: () => ids.uuid(),
     ...(environment.timers === undefined ? {} : { timers: environment.timers }),
     ...(environment.gates === undefined ? {} : { gates: environment.gates }),
+    ...(compose === undefined ? {} : { compose: (local) => compose(local, backend) }),
   });
   await hub.worker.start();
   return hub;

@@ -1,17 +1,33 @@
 #!/usr/bin/env node
 /** The command `perdura`. */
 import { parseArgs } from "node:util";
-import { defaultLogger, type LogLevel } from "../../core/hub/logger.ts";
+import { defaultLogger, type Logger, type LogLevel } from "../../core/hub/logger.ts";
 import type { DialectChoice } from "../server/dialect-switch.ts";
+import { openGateway } from "./gateway.ts";
 
 const USAGE = `Usage: perdura serve [options]
+       perdura gateway --upstream <url> [options]
 
-Serves a task hub to workers and clients of the Durable Task protocol: native gRPC (h2c), gRPC-Web and Connect.
+serve    a task hub for workers and clients of the Durable Task protocol: native gRPC (h2c), gRPC-Web and Connect
+gateway  forwards native gRPC (h2c) to a deployed Worker, which serves gRPC-Web and Connect only
 
   --listen <host:port>   where to listen; default 127.0.0.1:4001
   --dialect <name>       dapr, microsoft or auto (default): the dialect of requests that do not tell
+  --log <level>          debug, info, warn (default), error or silent
+
+serve:
   --data <folder>        keep the hub on disk, in that folder; default: in memory
-  --log <level>          debug, info, warn (default), error or silent`;
+
+gateway:
+  --upstream <url>       the Worker's address, as in https://hub.example.com
+  --token <token>        the Worker's credential. Better in the environment variable PERDURA_TOKEN: everybody on this
+                         machine can read the arguments of a process`;
+
+const COMMON_OPTIONS = {
+  listen: { type: "string", default: "127.0.0.1:4001" },
+  dialect: { type: "string", default: "auto" },
+  log: { type: "string", default: "warn" },
+} as const;
 
 /** A mistake on the command line. */
 class UsageError extends Error {}
@@ -32,30 +48,50 @@ async function main(args: readonly string[]): Promise<void> {
     console.log(USAGE);
     return;
   }
-  if (command !== "serve")
-    throw new UsageError(command === undefined ? "name a command" : `there is no command '${command}'`);
-  const { values } = parseArgs({
-    args: rest,
-    options: {
-      listen: { type: "string", default: "127.0.0.1:4001" },
-      dialect: { type: "string", default: "auto" },
-      data: { type: "string" },
-      log: { type: "string", default: "warn" },
-    },
-  });
-  const { dialect, data, log } = values;
-  if (!isOneOf(dialect, ["dapr", "microsoft", "auto"])) throw new UsageError(`--dialect is '${dialect}'`);
-  if (!isOneOf(log, ["debug", "info", "warn", "error", "silent"])) throw new UsageError(`--log is '${log}'`);
+  if (command === "serve") await runServe(rest);
+  else if (command === "gateway") await runGateway(rest);
+  else throw new UsageError(command === undefined ? "name a command" : `there is no command '${command}'`);
+}
+
+async function runServe(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({ args: [...args], options: { ...COMMON_OPTIONS, data: { type: "string" } } });
+  const { data } = values;
+  const { dialect, logger } = commonOf(values);
   const { serve } = await load();
-  const hub = await serve({
-    ...listenOf(values.listen),
-    dialect: dialect as DialectChoice,
-    logger: defaultLogger(log as LogLevel),
-    ...(data === undefined ? {} : { data }),
-  });
+  const hub = await serve({ ...listenOf(values.listen), dialect, logger, ...(data === undefined ? {} : { data }) });
   const kept = data === undefined ? "in memory" : `in ${data}`;
   console.log(`perdura serves a task hub on ${hub.host}:${hub.port} (dialect ${dialect}, ${kept})`);
   stopOnSignals(() => hub.close());
+}
+
+async function runGateway(args: readonly string[]): Promise<void> {
+  const options = { ...COMMON_OPTIONS, upstream: { type: "string" }, token: { type: "string" } } as const;
+  const { values } = parseArgs({ args: [...args], options });
+  const { upstream } = values;
+  if (upstream === undefined) throw new UsageError("--upstream is missing: give the address of the Worker");
+  // An empty variable is one that was not set.
+  const token = values.token ?? (process.env.PERDURA_TOKEN || undefined);
+  const { dialect, logger } = commonOf(values);
+  const gateway = await openGateway({
+    ...listenOf(values.listen),
+    upstream,
+    logger,
+    ...(token === undefined ? {} : { token }),
+    ...(dialect === "auto" ? {} : { dialect }),
+  });
+  const shown = token === undefined ? "without a token" : "with a token";
+  console.log(`perdura forwards gRPC on ${gateway.host}:${gateway.port} to ${upstream} (dialect ${dialect}, ${shown})`);
+  stopOnSignals(() => gateway.close());
+}
+
+/** @throws {@link UsageError} */
+function commonOf({ dialect, log }: { readonly dialect: string; readonly log: string }): {
+  readonly dialect: DialectChoice;
+  readonly logger: Logger;
+} {
+  if (!isOneOf(dialect, ["dapr", "microsoft", "auto"])) throw new UsageError(`--dialect is '${dialect}'`);
+  if (!isOneOf(log, ["debug", "info", "warn", "error", "silent"])) throw new UsageError(`--log is '${log}'`);
+  return { dialect: dialect as DialectChoice, logger: defaultLogger(log as LogLevel) };
 }
 
 /** The part that needs an optional peer dependency. */

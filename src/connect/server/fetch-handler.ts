@@ -13,7 +13,7 @@ export function createSidecarFetch(handlers: readonly UniversalHandler[], prefix
   const byPath = new Map(
     handlers.map((handler) => [
       `${prefix}${handler.requestPath}`,
-      handler.method.methodKind === "server_streaming" ? streaming(handler) : createFetchHandler(handler),
+      handler.method.methodKind === "server_streaming" ? streaming(handler) : unary(handler),
     ]),
   );
   return (request) => {
@@ -36,6 +36,19 @@ function needsTrailers(): Response {
   });
 }
 
+function unary(handler: UniversalHandler): (request: Request) => Promise<Response> {
+  return (request) => createFetchHandler((call) => handler({ ...call, body: bodyOf(request) ?? call.body }))(request);
+}
+
+/** In Firefox a request cannot be read as a stream, only whole. `undefined` where it can. */
+function bodyOf(request: Request): AsyncIterable<Uint8Array> | undefined {
+  return (request.body as ReadableStream | null | undefined) === undefined ? wholeOf(request) : undefined;
+}
+
+async function* wholeOf(request: Request): AsyncGenerator<Uint8Array> {
+  yield new Uint8Array(await request.arrayBuffer());
+}
+
 /**
  * A stream's reader that goes away cancels the body, and mostly no more is heard of it: not every host aborts the request's
  * signal then. The handler is waiting for its next item, where a cancelled iterator does not reach it; a signal does.
@@ -46,7 +59,9 @@ function streaming(handler: UniversalHandler): (request: Request) => Promise<Res
     const onAbort = (): void => gone.abort(request.signal.reason);
     if (request.signal.aborted) onAbort();
     request.signal.addEventListener("abort", onAbort, { once: true });
-    const response = await createFetchHandler((call) => handler({ ...call, signal: gone.signal }))(request);
+    const response = await createFetchHandler((call) =>
+      handler({ ...call, body: bodyOf(request) ?? call.body, signal: gone.signal }),
+    )(request);
     const { body } = response;
     return body === null
       ? response

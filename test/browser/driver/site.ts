@@ -16,6 +16,8 @@ const ENTRIES: Readonly<Record<string, string>> = {
   "/page.js": "page.ts",
   "/worker.js": "worker.ts",
   "/conformance.js": "conformance.ts",
+  "/remote-page.js": "remote-page.ts",
+  "/remote-worker.js": "remote-worker.ts",
 };
 
 async function bundle(file: string): Promise<string> {
@@ -38,6 +40,7 @@ const pageOf = (script: string): string =>
 const PAGES: Readonly<Record<string, string>> = {
   "/blank": "<!doctype html><title>blank</title>",
   "/conformance": pageOf("/conformance.js"),
+  "/remote": pageOf("/remote-page.js"),
 };
 
 /** Serves the driven pages on a free port. */

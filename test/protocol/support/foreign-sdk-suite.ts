@@ -1,7 +1,7 @@
-/** Scenarios that every SDK of the family must see through, with its own client and its own worker against `perdura serve`. */
+/** Scenarios that every SDK of the family must see through, with its own client and its own worker. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ForeignClient, ForeignContext, ForeignSdk, ForeignWorker } from "./foreign-sdk.ts";
-import { serveHub, type TestHub } from "./served-hub.ts";
+import type { OpenHub, TestHub } from "./served-hub.ts";
 
 const RUNNING = 0;
 const COMPLETED = 1;
@@ -9,16 +9,16 @@ const FAILED = 3;
 const TERMINATED = 5;
 const SUSPENDED = 7;
 
-/** Runs the scenarios with one SDK. */
-export function foreignSdkSuite(sdk: ForeignSdk): void {
-  describe(sdk.name, () => {
+/** Runs the scenarios with one SDK, against a hub that is reached in some way. */
+export function foreignSdkSuite(sdk: ForeignSdk, against: string, openHub: OpenHub): void {
+  describe(`${sdk.name} against ${against}`, () => {
     let hub: TestHub;
     let worker: ForeignWorker;
     let client: ForeignClient;
     const calls: string[] = [];
 
     beforeAll(async () => {
-      hub = await serveHub({ dialect: sdk.dialect });
+      hub = await openHub({ dialect: sdk.dialect });
       worker = sdk.worker(hub.address);
       addCode(sdk, worker, calls);
       await worker.start();

@@ -8,7 +8,7 @@ import {
   createRemoteTaskHubWorker,
   type RemoteTaskHubWorker,
 } from "../../../src/connect/index.ts";
-import { type GrpcServer, listenGrpc } from "../../../src/connect/node/index.ts";
+import { type HttpListener, listenGrpc } from "../../../src/connect/node/index.ts";
 import { newActivityTaskWorker } from "../../../src/core/hub/activity-worker.ts";
 import { silentLogger } from "../../../src/core/hub/logger.ts";
 import { newOrchestrationWorker } from "../../../src/core/hub/orchestration-worker.ts";
@@ -52,7 +52,7 @@ export function remoteSetup(newTransport: (baseUrl: string) => Transport): Clien
         logger,
       );
       await hubWorker.start();
-      const server: GrpcServer = await listenGrpc(remote.routes, { host: "127.0.0.1", port: 0 }, logger);
+      const server: HttpListener = await listenGrpc(remote.routes, { host: "127.0.0.1", port: 0 }, logger);
       const transport = newTransport(`http://127.0.0.1:${server.address.port}`);
       const recorder = new MemoryRecorder();
       const code = { recorder, sleep };

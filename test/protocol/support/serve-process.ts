@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 
 const CLI = fileURLToPath(new URL("../../../src/connect/node/cli.ts", import.meta.url));
 
-/** The command `perdura serve` in a process of its own, which can be killed. */
+/** The command `perdura` in a process of its own, which can be killed. */
 export interface ServeProcess {
   readonly address: string;
   /** What it has printed so far. */
@@ -13,16 +13,27 @@ export interface ServeProcess {
   end(signal: "SIGKILL" | "SIGTERM" | "SIGINT"): Promise<number | string>;
 }
 
-/** Starts it and waits for the line that it prints when it listens. */
-export async function startServe(...args: readonly string[]): Promise<ServeProcess> {
-  const child = spawn(process.execPath, [CLI, "serve", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+/** Starts `perdura serve` and waits for the line that it prints when it listens. */
+export function startServe(...args: readonly string[]): Promise<ServeProcess> {
+  return startPerdura(["serve", ...args]);
+}
+
+/** Starts the command, with variables beside those of this process, and waits for the line that it prints when it listens. */
+export async function startPerdura(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServeProcess> {
+  const child = spawn(process.execPath, [CLI, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
   const printed = collect(child);
   const address = await new Promise<string>((resolve, reject) => {
     child.stdout.on("data", () => {
       const found = /on (\S+:\d+) /.exec(printed())?.[1];
       if (found !== undefined) resolve(found);
     });
-    child.once("exit", (code) => reject(new Error(`perdura serve ended with ${code}: ${printed()}`)));
+    child.once("exit", (code) => reject(new Error(`perdura ended with ${code}: ${printed()}`)));
   });
   return {
     address,

@@ -1,3 +1,4 @@
+import type { ConnectExecutorOptions } from "../../../src/connect/index.ts";
 import { type ServedTaskHub, type ServeOptions, serve } from "../../../src/connect/node/index.ts";
 import { silentLogger } from "../../../src/core/hub/logger.ts";
 
@@ -6,6 +7,9 @@ export interface TestHub extends ServedTaskHub {
   /** `127.0.0.1:<port>`, as the SDKs take it. */
   readonly address: string;
 }
+
+/** Opens a hub that SDKs can reach. */
+export type OpenHub = (options: ConnectExecutorOptions) => Promise<TestHub>;
 
 /** Serves a hub in this process. */
 export async function serveHub(options: ServeOptions = {}): Promise<TestHub> {
