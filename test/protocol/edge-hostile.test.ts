@@ -65,14 +65,23 @@ async function post(
   body: Uint8Array<ArrayBuffer>,
   type = "application/grpc-web+proto",
 ): Promise<RawAnswer> {
-  const response = await edge.fetch(path.startsWith("/") ? path : `/TaskHubSidecarService/${path}`, {
-    method: "POST",
-    headers: { "content-type": type },
-    body,
-  });
+  const send = (): Promise<Response> =>
+    edge.fetch(path.startsWith("/") ? path : `/TaskHubSidecarService/${path}`, {
+      method: "POST",
+      headers: { "content-type": type },
+      body,
+    });
+  // Who is refused in the middle of a large body sometimes finds the connection cut before the answer is read.
+  let response = await send().catch(() => undefined);
+  for (let tries = 0; response === undefined; tries++) response = await send().catch((error) => retryOr(error, tries));
   const text = new TextDecoder("latin1").decode(await response.arrayBuffer());
   const status = response.headers.get("grpc-status") ?? /grpc-status: *(\d+)/i.exec(text)?.[1];
   return { http: response.status, grpc: status === undefined ? undefined : Number(status), text };
+}
+
+function retryOr(error: unknown, tries: number): undefined {
+  if (tries >= 5) throw error;
+  return undefined;
 }
 
 function framed(message: Uint8Array): Uint8Array<ArrayBuffer> {
