@@ -3,7 +3,6 @@
  * `e2e` (Node drives Miniflare, kills and restarts it), `protocol` (SDKs that are not ours against `perdura serve`), `browser` (inside every browser that is installed), `driven`
  * (Node drives those browsers, many tabs and kills included) and `webkit` (the contract suite in WebKitGTK, where it is installed).
  */
-import { availableParallelism } from "node:os";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
@@ -53,8 +52,6 @@ function webkitProjects(): TestProjectConfiguration[] {
 
 export default defineConfig({
   test: {
-    // Many of the tests wait more than they work: on a machine of two cores Vitest would run one file at a time.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         // What examples import by the package's name is its source.

@@ -1,6 +1,5 @@
 /**
- * `npm test`: all tests. First those that need no browser, then those in browsers, so that neither slows the other down.
- * `npm run test:browser`: the second part only; `npm run test:webkit`: the contract suite in WebKitGTK only.
+ * `npm test`: the tests that need no browser. `npm run test:browser`: those in browsers; `npm run test:webkit`: the contract suite in WebKitGTK only.
  *
  * Browsers that are missing are installed where that is possible; what is left out for want of one is said in a line. A browser that
  * hangs ends with the part's time limit, and fails the run. Closed by one plain line that sums it all,
@@ -68,7 +67,8 @@ function parts(): Part[] {
     if (named.some((project) => /^(browser|driven)/.test(project))) leaveOut(installBrowsers());
     return [{ name: "tests", projects: named }];
   }
-  const first = mode === "--browsers" ? [] : [BASE];
+  if (mode !== "--browsers") return [BASE];
+  const first: Part[] = [];
   leaveOut(installBrowsers());
   if (browsers().length > 0) first.push(BROWSERS);
   if (webkit() !== undefined) first.push(WEBKIT);

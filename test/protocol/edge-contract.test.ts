@@ -20,7 +20,7 @@ describe.each(["grpc-web"])("over %s", (name) => {
       // See remote-contract.test.ts: in real time it is chance whether two timers of one length share a turn.
       it.concurrent(
         title,
-        { retry: 1, skip: title.startsWith("all attempts of a call") && title.includes("evicted") },
+        { retry: 2, skip: title.startsWith("all attempts of a call") && title.includes("evicted") },
         run,
       );
     },
