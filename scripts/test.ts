@@ -68,12 +68,11 @@ function parts(): Part[] {
     return [{ name: "tests", projects: named }];
   }
   if (mode !== "--browsers") return [BASE];
-  const first: Part[] = [];
   leaveOut(installBrowsers());
-  if (browsers().length > 0) first.push(BROWSERS);
-  if (webkit() !== undefined) first.push(WEBKIT);
+  const inBrowsers = browsers().length > 0 ? [BROWSERS] : [];
+  if (webkit() !== undefined) inBrowsers.push(WEBKIT);
   else if (process.env.PERDURA_BROWSERS === undefined) leaveOut([`${without()}; npm run test:webkit installs it`]);
-  return first;
+  return inBrowsers;
 }
 
 /** Says what is left out. False: nothing is. */

@@ -6,14 +6,15 @@ import type { Environment } from "./environment.ts";
 import { errorResponse, HttpError } from "./http-error.ts";
 
 /** Made once: they are the same for every request. */
-const serve = taskHubRoutes(environment as unknown as Environment);
+const bound = environment as unknown as Environment;
+const serve = taskHubRoutes(bound);
+const cors = corsRules(originsOf(bound));
 
 /**
  * Serves the executor protocol to remote workers and clients: `/TaskHubSidecarService/<Method>`. They show the token as the
  * other callers do; pages of the origins in `PERDURA_ORIGINS` may too.
  */
 export async function serveProtocol(request: Request, url: URL, env: Environment): Promise<Response> {
-  const cors = corsRules(originsOf(env));
   const preflight = cors.preflight(request);
   if (preflight !== undefined) return preflight;
   try {

@@ -9,7 +9,7 @@ import { serveSite } from "./driver/site.ts";
 const installed = browsers();
 const wanted = Number(process.argv[2] ?? 240);
 const seed = Number(process.argv[3] ?? Date.now() % 2 ** 31);
-if (installed.length === 0) throw new Error("no browser is installed: npm test installs them where it can");
+if (installed.length === 0) throw new Error("no browser is installed: npm run test:browser installs them where it can");
 console.log(`${wanted} kills, seed ${seed}`);
 
 const site = await serveSite();

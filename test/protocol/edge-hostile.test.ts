@@ -17,6 +17,7 @@ import { completeOrchestrationAction, orchestratorResponse } from "../../src/cor
 import { OrchestrationStatus } from "../../src/core/protocol/gen/perdura/model/v1/history_pb.ts";
 import { CreateInstanceRequestSchema } from "../../src/core/protocol/gen/perdura/wire/v1/task_hub_service_pb.ts";
 import { deleteStorage, EDGE_TRANSPORTS, type EdgeWorker, startEdgeWorker } from "./support/edge-worker.ts";
+import { frame, seededRandom } from "./support/raw-grpc.ts";
 
 let edge: EdgeWorker;
 let transport: Transport;
@@ -84,13 +85,6 @@ function retryOr(error: unknown, tries: number): undefined {
   return undefined;
 }
 
-function framed(message: Uint8Array): Uint8Array<ArrayBuffer> {
-  const frame = new Uint8Array(5 + message.length);
-  new DataView(frame.buffer).setUint32(1, message.length);
-  frame.set(message, 5);
-  return frame;
-}
-
 /** The memory that workerd takes, in MB. */
 function residentMb(): number {
   const [, kilobytes = "0"] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${edge.pid}/status`, "utf8")) ?? [];
@@ -102,16 +96,12 @@ it.each(["/TaskHubSidecarService/", "/microsoft/TaskHubSidecarService/"])(
   { timeout: 60_000 },
   async (prefix) => {
     const methods = [...daprService.methods, ...microsoftService.methods].map(({ name }) => name);
-    let seed = 11;
-    const random = (): number => {
-      seed = (seed * 1_103_515_245 + 12_345) & 0x7fffffff;
-      return seed / 0x7fffffff;
-    };
+    const random = seededRandom(11);
     for (const method of new Set(methods)) {
       // These may do as they are told, whatever the bytes.
       if (["GetWorkItems", "DeleteTaskHub", "CreateTaskHub"].includes(method)) continue;
       const bodies = Array.from({ length: 8 }, () =>
-        framed(Uint8Array.from({ length: 1 + random() * 60 }, () => random() * 256)),
+        frame(Uint8Array.from({ length: 1 + random() * 60 }, () => random() * 256)),
       );
       for (const answer of await Promise.all(bodies.map((body) => post(`${prefix}${method}`, body)))) {
         if (answer.http === 404) continue;
@@ -130,13 +120,13 @@ it("messages that are cut off anywhere, and frames that lie about their length, 
     CreateInstanceRequestSchema,
     create(CreateInstanceRequestSchema, { instanceId: "cut", name: "sum", input: "12345", skipWait: true }),
   );
-  const cut = Array.from({ length: start.length - 1 }, (_, length) => framed(start.subarray(0, length + 1)));
+  const cut = Array.from({ length: start.length - 1 }, (_, length) => frame(start.subarray(0, length + 1)));
   for (const answer of await Promise.all(cut.map((body) => post("StartInstance", body)))) {
     expect(answer.grpc).toBeDefined();
   }
-  const lying = framed(start);
-  new DataView(lying.buffer).setUint32(1, 0x7fffffff);
-  for (const body of [lying, framed(start).slice(0, 9), new Uint8Array(3), new Uint8Array(0)]) {
+  const lying = frame(start);
+  lying.writeUInt32BE(0x7fffffff, 1);
+  for (const body of [lying, frame(start).subarray(0, 9), new Uint8Array(3), new Uint8Array(0)]) {
     expect((await post("StartInstance", body)).grpc).toBeGreaterThan(0);
   }
   await stillWorks();
@@ -158,7 +148,7 @@ it("wrong content types, methods and paths are refused", async () => {
 
 it("bodies of 50 MB are refused on every way in, and are not kept", { timeout: 120_000 }, async () => {
   const before = residentMb();
-  const large = framed(new Uint8Array(50 * 1024 * 1024));
+  const large = frame(new Uint8Array(50 * 1024 * 1024));
   for (const method of [
     "StartInstance",
     "CompleteOrchestratorTask",
@@ -168,7 +158,7 @@ it("bodies of 50 MB are refused on every way in, and are not kept", { timeout: 1
   ]) {
     expect((await post(method, large)).grpc, method).toBe(Code.ResourceExhausted);
   }
-  expect((await post("RaiseEvent", large.slice(5), "application/proto")).http).toBe(429);
+  expect((await post("RaiseEvent", large.subarray(5), "application/proto")).http).toBe(429);
   await expect(client.scheduleNewOrchestration("sum", "x".repeat(50_000_000))).rejects.toMatchObject({
     code: "payload_too_large",
   });
@@ -197,7 +187,7 @@ it("nobody can answer for work that was not given to anybody", async () => {
 
 it("10,000 streams may be opened and dropped", { timeout: 180_000 }, async () => {
   const { hostname, port } = new URL(edge.url);
-  const body = Buffer.from(framed(new Uint8Array(0)));
+  const body = frame(new Uint8Array(0));
   const head = Buffer.from(
     `POST /TaskHubSidecarService/GetWorkItems HTTP/1.1\r\nhost: ${hostname}\r\ncontent-type: application/grpc-web+proto\r\n` +
       `content-length: ${body.length}\r\n\r\n`,

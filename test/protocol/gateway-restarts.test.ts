@@ -5,7 +5,13 @@ import { createConnectTaskHubClient, createRemoteTaskHubWorker } from "../../src
 import type { TaskHubClient } from "../../src/core/hub/task-hub-client.ts";
 import { silentLogger, TaskRegistry } from "../../src/core/index.ts";
 import { deleteStorage, startEdgeWorker } from "./support/edge-worker.ts";
-import { openFetchHub, openTestGateway, serveFetch, serveThroughGateway } from "./support/fetch-upstream.ts";
+import {
+  openBehindGateway,
+  openFetchHub,
+  openTestGateway,
+  serveFetch,
+  serveThroughGateway,
+} from "./support/fetch-upstream.ts";
 import { startScript } from "./support/serve-process.ts";
 import type { OpenHub } from "./support/served-hub.ts";
 import { serveWorkerThroughGateway } from "./support/worker-upstream.ts";
@@ -102,17 +108,10 @@ describe("a worker of Microsoft's SDK behind a gateway", () => {
 /** A Worker that tries silent streams often: by what it cannot send it notices that a worker has gone. */
 const serveEdgeThroughGateway: OpenHub = async ({ dialect = "auto" }) => {
   const edge = await startEdgeWorker();
-  const gateway = await openTestGateway({ upstream: edge.url, ...(dialect === "auto" ? {} : { dialect }) });
-  return {
-    host: gateway.host,
-    port: gateway.port,
-    address: `${gateway.host}:${gateway.port}`,
-    async close() {
-      await gateway.close();
-      await edge.stop();
-      deleteStorage(edge);
-    },
-  };
+  return openBehindGateway({ upstream: edge.url }, dialect, async () => {
+    await edge.stop();
+    deleteStorage(edge);
+  });
 };
 
 describe.each(["microsoft", "dapr"] as const)(

@@ -20,6 +20,7 @@ import {
   OrchestratorResponseSchema,
 } from "../../src/core/protocol/gen/perdura/model/v1/history_pb.ts";
 import { CreateInstanceRequestSchema } from "../../src/core/protocol/gen/perdura/wire/v1/task_hub_service_pb.ts";
+import { frame, seededRandom } from "./support/raw-grpc.ts";
 import { serveHub, type TestHub } from "./support/served-hub.ts";
 
 /** Lets what is no longer needed go. */
@@ -104,21 +105,6 @@ describe("a hostile client", () => {
     return answers;
   }
 
-  const framed = (message: Uint8Array): Uint8Array => {
-    const frame = new Uint8Array(5 + message.length);
-    new DataView(frame.buffer).setUint32(1, message.length);
-    frame.set(message, 5);
-    return frame;
-  };
-
-  /** A generator of bytes that is the same in every run. */
-  const random =
-    (seed: number): (() => number) =>
-    () => {
-      seed = (seed * 1_103_515_245 + 12_345) & 0x7fffffff;
-      return seed / 0x7fffffff;
-    };
-
   const METHODS = [...new Set([...daprService.methods, ...microsoftService.methods].map(({ name }) => name))].filter(
     // These two may do as they are told, whatever the bytes.
     (name) => !["GetWorkItems", "DeleteTaskHub", "CreateTaskHub"].includes(name),
@@ -127,10 +113,10 @@ describe("a hostile client", () => {
   it.each(["/TaskHubSidecarService/", "/microsoft/TaskHubSidecarService/"])(
     "gets an answer to random bytes on every method of %s",
     async (prefix) => {
-      const next = random(7);
+      const next = seededRandom(7);
       for (const method of METHODS) {
         const bodies = Array.from({ length: 12 }, () =>
-          framed(Uint8Array.from({ length: 1 + next() * 60 }, () => next() * 256)),
+          frame(Uint8Array.from({ length: 1 + next() * 60 }, () => next() * 256)),
         );
         for (const answer of await post(`${prefix}${method}`, bodies)) {
           if (answer.http === 404) continue;
@@ -149,11 +135,11 @@ describe("a hostile client", () => {
       CreateInstanceRequestSchema,
       create(CreateInstanceRequestSchema, { instanceId: "cut", name: "sum", input: "12345" }),
     );
-    const cut = Array.from({ length: start.length - 1 }, (_, length) => framed(start.subarray(0, length + 1)));
+    const cut = Array.from({ length: start.length - 1 }, (_, length) => frame(start.subarray(0, length + 1)));
     for (const answer of await post("StartInstance", cut)) expect(answer.grpc).toBeDefined();
-    const lying = framed(start);
-    new DataView(lying.buffer).setUint32(1, 0x7fffffff);
-    const short = framed(start).subarray(0, 9);
+    const lying = frame(start);
+    lying.writeUInt32BE(0x7fffffff, 1);
+    const short = frame(start).subarray(0, 9);
     for (const answer of await post("StartInstance", [lying, short, new Uint8Array(3), new Uint8Array(0)])) {
       expect(Number(answer.grpc)).toBeGreaterThan(0);
     }
@@ -172,7 +158,7 @@ describe("a hostile client", () => {
   it("is refused a body of 50 MB, on every protocol, without it being kept", { timeout: 60_000 }, async () => {
     await settled();
     const before = process.memoryUsage().arrayBuffers;
-    const large = framed(new Uint8Array(50 * 1024 * 1024));
+    const large = frame(new Uint8Array(50 * 1024 * 1024));
     for (const method of ["StartInstance", "CompleteOrchestratorTask", "RaiseEvent"]) {
       expect(Number((await post(method, [large]))[0]?.grpc), method).toBe(Code.ResourceExhausted);
     }
@@ -256,7 +242,7 @@ describe("a hostile client", () => {
   });
 
   it("may open and drop 10,000 streams", { timeout: 60_000 }, async () => {
-    const request = framed(new Uint8Array(0));
+    const request = frame(new Uint8Array(0));
     const path = "/TaskHubSidecarService/GetWorkItems";
     await settled();
     const before = process.memoryUsage().heapUsed;

@@ -6,6 +6,7 @@ import { LocalDispatcher, type LocalDispatcherOptions } from "../../connect/serv
 import type { ActivityOrder, TurnOrder } from "../../connect/server/work-order.ts";
 import { isPerduraError } from "../../core/errors.ts";
 import { type HistoryView, historyOf } from "../../core/history/history-view.ts";
+import { Limiter } from "../../core/hub/limiter.ts";
 import { defaultLogger, type Logger } from "../../core/hub/logger.ts";
 import {
   ActivityRequestSchema,
@@ -113,30 +114,20 @@ class DispatcherHost extends DurableObject<TaskHubBindings> implements Dispatche
   }
 
   runTurn(turn: TurnMessage): Promise<RpcAnswer<TurnReply>> {
-    const { executionId, dialect, pastLength } = turn;
-    return this.#run(turn, "turn", async (signal) => {
-      const order: TurnOrder = {
-        ...commonOf(turn),
-        kind: "turn",
-        executionId,
-        ...(dialect === undefined ? {} : { dialect }),
-        pastEvents: this.#pastOf(turn, pastLength),
-        newEvents: await this.#eventsOf(turn, "new", turn.newEvents),
-      };
-      const { response, dialect: answeredIn } = await this.#workers.dispatchTurn(order, signal);
-      return { response: packBytes(toBinary(OrchestratorResponseSchema, response)), dialect: answeredIn };
+    return this.#run(turn, async (signal) => {
+      const { callId, sender, pastLength, newEvents: first, ...rest } = turn;
+      const newEvents = await this.#eventsOf(turn, "new", first);
+      const order: TurnOrder = { ...rest, pastEvents: this.#pastOf(turn), newEvents };
+      const { response, dialect } = await this.#workers.dispatchTurn(order, signal);
+      return { response: packBytes(toBinary(OrchestratorResponseSchema, response)), dialect };
     });
   }
 
   runActivity(activity: ActivityMessage): Promise<RpcAnswer<LargeBytes>> {
-    return this.#run(activity, "activity", async (signal) => {
-      const order: ActivityOrder = {
-        ...commonOf(activity),
-        kind: "activity",
-        request: fromBinary(ActivityRequestSchema, activity.request),
-      };
-      const response = await this.#workers.dispatchActivity(order, signal);
-      return packBytes(toBinary(ActivityResponseSchema, response));
+    return this.#run(activity, async (signal) => {
+      const { callId, sender, request, ...rest } = activity;
+      const order: ActivityOrder = { ...rest, request: fromBinary(ActivityRequestSchema, request) };
+      return packBytes(toBinary(ActivityResponseSchema, await this.#workers.dispatchActivity(order, signal)));
     });
   }
 
@@ -154,11 +145,7 @@ class DispatcherHost extends DurableObject<TaskHubBindings> implements Dispatche
   }
 
   /** Runs an order; what finds no worker is noted, so that the worker that comes for it wakes its sender. */
-  #run<T>(
-    message: TurnMessage | ActivityMessage,
-    kind: "turn" | "activity",
-    run: (signal: AbortSignal) => Promise<T>,
-  ): Promise<RpcAnswer<T>> {
+  #run<T>(message: TurnMessage | ActivityMessage, run: (signal: AbortSignal) => Promise<T>): Promise<RpcAnswer<T>> {
     const { callId } = message;
     const call = new AbortController();
     this.#calls.set(callId, call);
@@ -167,14 +154,7 @@ class DispatcherHost extends DurableObject<TaskHubBindings> implements Dispatche
         return await run(call.signal);
       } catch (error) {
         if (isPerduraError(error) && (error.code === "no_worker" || error.code === "not_registered")) {
-          const { sender, name, version } = message;
-          const dialect = "dialect" in message ? message.dialect : undefined;
-          this.#parked.note(sender, {
-            kind,
-            name,
-            ...(version === undefined ? {} : { version }),
-            ...(dialect === undefined ? {} : { dialect }),
-          });
+          this.#parked.note(message.sender, message);
         }
         throw error;
       } finally {
@@ -183,7 +163,8 @@ class DispatcherHost extends DurableObject<TaskHubBindings> implements Dispatche
     });
   }
 
-  #pastOf(turn: TurnMessage, length: number): HistoryView {
+  #pastOf(turn: TurnMessage): HistoryView {
+    const { pastLength: length } = turn;
     if (length === 0) return historyOf([]);
     return { length, read: () => this.#eventsOf(turn, "past", undefined) };
   }
@@ -206,34 +187,18 @@ class DispatcherHost extends DurableObject<TaskHubBindings> implements Dispatche
 
   /** Wakes the senders of work that has waited for a worker, a few at a time. */
   async #retry(senders: readonly string[]): Promise<void> {
-    const left = senders[Symbol.iterator]();
-    const retry = async (): Promise<void> => {
-      for (const sender of left) {
-        try {
-          await unwrap(this.#objects.get(this.#objects.idFromName(sender)).retryParked());
-        } catch (error) {
-          // It looks again by itself, if later.
-          this.#logger.warn(`'${sender}' could not be told of a worker`, error);
-        }
+    const limiter = new Limiter(MAX_RETRIES);
+    const retry = async (sender: string): Promise<void> => {
+      try {
+        await unwrap(this.#objects.get(this.#objects.idFromName(sender)).retryParked());
+      } catch (error) {
+        // It looks again by itself, if later.
+        this.#logger.warn(`'${sender}' could not be told of a worker`, error);
       }
     };
-    await Promise.all(Array.from({ length: MAX_RETRIES }, retry));
+    await Promise.all(senders.map((sender) => limiter.run(() => retry(sender))));
   }
 }
 
 /** How many instances are woken at once. */
 const MAX_RETRIES = 32;
-
-function commonOf({ instanceId, name, version, patienceMs }: TurnMessage | ActivityMessage): {
-  readonly instanceId: string;
-  readonly name: string;
-  readonly version?: string;
-  readonly patienceMs?: number;
-} {
-  return {
-    instanceId,
-    name,
-    ...(version === undefined ? {} : { version }),
-    ...(patienceMs === undefined ? {} : { patienceMs }),
-  };
-}

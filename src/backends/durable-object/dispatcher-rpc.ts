@@ -1,3 +1,4 @@
+import type { ActivityOrder, TurnOrder } from "../../connect/server/work-order.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { Dialect } from "../../core/protocol/gen/perdura/model/v1/history_pb.ts";
 import type { EventPage } from "./event-page.ts";
@@ -5,22 +6,16 @@ import type { LargeBytes } from "./large-bytes.ts";
 import { checkHubName } from "./object-name.ts";
 import type { RpcAnswer } from "./rpc.ts";
 
-/** What an order for a connected worker has, whatever it is for. */
-interface Order {
+/** What travels with an order, whatever it is for. */
+interface Sent {
   /** Names the call, so that it can be called off, and its events be asked for. */
   readonly callId: string;
   /** The name of the object that sends it. */
   readonly sender: string;
-  readonly instanceId: string;
-  readonly name: string;
-  readonly version?: string;
-  readonly patienceMs?: number;
 }
 
 /** A turn that a connected worker is to run, as it travels from the instance's object to the dispatcher's. */
-export interface TurnMessage extends Order {
-  readonly executionId: string;
-  readonly dialect?: Dialect;
+export interface TurnMessage extends Sent, Omit<TurnOrder, "pastEvents" | "newEvents"> {
   /** How many past events there are. They are fetched only when the worker needs them. */
   readonly pastLength: number;
   /** The first of the new events; the rest is fetched. */
@@ -28,7 +23,7 @@ export interface TurnMessage extends Order {
 }
 
 /** An activity attempt that a connected worker is to make. */
-export interface ActivityMessage extends Order {
+export interface ActivityMessage extends Sent, Omit<ActivityOrder, "request"> {
   /** A marshalled ActivityRequest. */
   readonly request: Uint8Array;
 }

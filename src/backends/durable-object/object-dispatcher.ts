@@ -1,10 +1,12 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { ActivityOrder, Dispatcher, TurnAnswer, TurnOrder } from "../../connect/server/work-order.ts";
+import { unlessAborted } from "../../connect/unless-aborted.ts";
 import { AbortedError, InvalidArgumentError, PerduraError } from "../../core/errors.ts";
 import {
   ActivityRequestSchema,
   type ActivityResponse,
   ActivityResponseSchema,
+  type HistoryEvent,
   OrchestratorResponseSchema,
 } from "../../core/protocol/gen/perdura/model/v1/history_pb.ts";
 import type { DispatcherNamespace } from "./bindings.ts";
@@ -25,6 +27,8 @@ export class ObjectDispatcher implements Dispatcher {
   readonly #newUuid: () => string;
   /** The turns that a dispatcher has, by call. */
   readonly #turns = new Map<string, TurnOrder>();
+  /** Past events that are being fetched in pages, by call. */
+  readonly #past = new Map<string, readonly HistoryEvent[]>();
   /** Some worker may keep the instance's orchestrator. */
   #isKept = false;
 
@@ -35,30 +39,25 @@ export class ObjectDispatcher implements Dispatcher {
   }
 
   async dispatchTurn(order: TurnOrder, signal?: AbortSignal): Promise<TurnAnswer> {
-    const { pastEvents, newEvents, executionId, dialect } = order;
-    const callId = this.#newUuid();
-    this.#turns.set(callId, order);
+    const { pastEvents, newEvents, ...rest } = order;
+    const sent = this.#sent();
+    this.#turns.set(sent.callId, order);
     this.#isKept = true;
-    const message = {
-      ...this.#common(order, callId),
-      executionId,
-      ...(dialect === undefined ? {} : { dialect }),
-      pastLength: pastEvents.length,
-      newEvents: eventPage(newEvents, 0),
-    };
+    const message = { ...rest, ...sent, pastLength: pastEvents.length, newEvents: eventPage(newEvents, 0) };
     try {
-      const reply = await this.#call(callId, (stub) => stub.runTurn(message), signal);
+      const reply = await this.#call(sent.callId, (stub) => stub.runTurn(message), signal);
       const response = fromBinary(OrchestratorResponseSchema, await unpackBytes(reply.response));
       return { response, dialect: reply.dialect };
     } finally {
-      this.#turns.delete(callId);
+      this.#turns.delete(sent.callId);
+      this.#past.delete(sent.callId);
     }
   }
 
   async dispatchActivity(order: ActivityOrder, signal?: AbortSignal): Promise<ActivityResponse> {
-    const callId = this.#newUuid();
-    const message = { ...this.#common(order, callId), request: toBinary(ActivityRequestSchema, order.request) };
-    const reply = await this.#call(callId, (stub) => stub.runActivity(message), signal);
+    const sent = this.#sent();
+    const message = { ...order, ...sent, request: toBinary(ActivityRequestSchema, order.request) };
+    const reply = await this.#call(sent.callId, (stub) => stub.runActivity(message), signal);
     return fromBinary(ActivityResponseSchema, await unpackBytes(reply));
   }
 
@@ -75,18 +74,17 @@ export class ObjectDispatcher implements Dispatcher {
   async events(callId: string, part: TurnPart, from: number): Promise<EventPage> {
     const order = this.#turns.get(callId);
     if (order === undefined) throw new InvalidArgumentError(`there is no open turn '${callId}' here`);
-    return eventPage(part === "new" ? order.newEvents : await order.pastEvents.read(), from);
+    if (part === "new") return eventPage(order.newEvents, from);
+    // The pages of one reading: whoever asks for the first one asks for all.
+    const past = (from === 0 ? undefined : this.#past.get(callId)) ?? (await order.pastEvents.read());
+    const page = eventPage(past, from);
+    if (page.next === undefined || !this.#turns.has(callId)) this.#past.delete(callId);
+    else this.#past.set(callId, past);
+    return page;
   }
 
-  #common({ instanceId, name, version, patienceMs }: TurnOrder | ActivityOrder, callId: string) {
-    return {
-      callId,
-      sender: objectName(this.#self()),
-      instanceId,
-      name,
-      ...(version === undefined ? {} : { version }),
-      ...(patienceMs === undefined ? {} : { patienceMs }),
-    };
+  #sent(): { readonly callId: string; readonly sender: string } {
+    return { callId: this.#newUuid(), sender: objectName(this.#self()) };
   }
 
   async #call<T>(
@@ -96,22 +94,16 @@ export class ObjectDispatcher implements Dispatcher {
   ): Promise<T> {
     if (signal?.aborted === true) throw new AbortedError();
     const stub = this.#stub();
-    let onAbort = (): void => undefined;
-    const aborted = new Promise<never>((_resolve, reject) => {
-      onAbort = () => {
-        reject(new AbortedError());
-        stub.callOff(callId).catch(() => undefined);
-      };
-      signal?.addEventListener("abort", onAbort, { once: true });
-    });
+    const callOff = (): AbortedError => {
+      stub.callOff(callId).catch(() => undefined);
+      return new AbortedError();
+    };
     try {
-      return await Promise.race([unwrap(send(stub)), aborted]);
+      return await unlessAborted(unwrap(send(stub)), signal, callOff);
     } catch (error) {
       if (error instanceof PerduraError) throw error;
       // The platform restarts objects at any time, and then cuts their calls.
       throw new AbortedError("the hub's dispatcher was lost; the work is dispatched again", { cause: error });
-    } finally {
-      signal?.removeEventListener("abort", onAbort);
     }
   }
 

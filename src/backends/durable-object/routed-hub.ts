@@ -1,4 +1,5 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { unlessAborted } from "../../connect/unless-aborted.ts";
 import {
   AbortedError,
   InvalidArgumentError,
@@ -128,16 +129,11 @@ export class RoutedHub implements TaskHubControl {
   ): Promise<OrchestrationMetadata> {
     const { signal, until = "changed" } = options;
     const object = await this.#object(instanceId);
-    const aborted = new Promise<never>((_resolve, reject) => {
-      const onAbort = (): void => reject(new AbortedError("the wait was aborted; the instance goes on"));
-      if (signal?.aborted === true) onAbort();
-      signal?.addEventListener("abort", onAbort, { once: true });
-    });
-    aborted.catch(() => undefined);
+    const aborted = (): AbortedError => new AbortedError("the wait was aborted; the instance goes on");
     let revision: string | undefined;
     let wanted: WatchUntil = until;
     for (;;) {
-      const watched = await Promise.race([unwrap(object.watch(wanted, revision, POLL_MS)), aborted]);
+      const watched = await unlessAborted(unwrap(object.watch(wanted, revision, POLL_MS)), signal, aborted);
       if (condition(watched.metadata)) return watched.metadata;
       // The object thought that this was it: from here on every change is looked at.
       if (watched.isReached) wanted = "changed";

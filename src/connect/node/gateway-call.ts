@@ -6,6 +6,7 @@ import { parseTimeout, setTrailerStatus } from "@connectrpc/connect/protocol-grp
 import type { Logger } from "../../core/hub/logger.ts";
 import { WorkItemSchema } from "../../core/protocol/gen/perdura/wire/v1/task_hub_service_pb.ts";
 import { DIALECT_HEADER } from "../server/dialect-switch.ts";
+import { unlessAborted } from "../unless-aborted.ts";
 import {
   type AddedHeaders,
   cleanTrailers,
@@ -218,21 +219,6 @@ async function* limited(source: AsyncIterator<Buffer>, maxBytes: number): AsyncG
       throw new ConnectError(text, Code.ResourceExhausted);
     }
     yield next.value;
-  }
-}
-
-/** @throws the signal's reason when that aborts first. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort);
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    if (onAbort !== undefined) signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -1,4 +1,5 @@
 import { createFetchHandler, type UniversalHandler } from "@connectrpc/connect/protocol";
+import { linkSignals } from "../link-signals.ts";
 
 /** Answers a request of the protocol; `undefined` for one that is none. */
 export type SidecarFetch = (request: Request) => Promise<Response> | undefined;
@@ -56,11 +57,9 @@ async function* wholeOf(request: Request): AsyncGenerator<Uint8Array> {
 function streaming(handler: UniversalHandler): (request: Request) => Promise<Response> {
   return async (request) => {
     const gone = new AbortController();
-    const onAbort = (): void => gone.abort(request.signal.reason);
-    if (request.signal.aborted) onAbort();
-    request.signal.addEventListener("abort", onAbort, { once: true });
+    const { signal } = linkSignals(request.signal, gone.signal);
     const response = await createFetchHandler((call) =>
-      handler({ ...call, body: bodyOf(request) ?? call.body, signal: gone.signal }),
+      handler({ ...call, body: bodyOf(request) ?? call.body, signal }),
     )(request);
     const { body } = response;
     return body === null

@@ -4,22 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
-import {
-  createConnectTaskHubClient,
-  createRemoteTaskHubWorker,
-  type RemoteTaskHubWorker,
-} from "../../../src/connect/index.ts";
-import { silentLogger } from "../../../src/core/hub/logger.ts";
-import {
-  type ClientSetup,
-  CONTRACT_MAX_PAYLOAD_BYTES,
-  type ContractHub,
-  type ContractHubOptions,
-  contractRegistry,
-  lateReferences,
-  MemoryRecorder,
-} from "../../../src/testing/index.ts";
+import type { ClientSetup } from "../../../src/testing/index.ts";
 import { type RunningWorker, startWorker } from "../../e2e/support/miniflare.ts";
+import { farHub } from "./remote-setup.ts";
 
 /** What workerd can serve: no native gRPC. */
 export const EDGE_TRANSPORTS: Readonly<Record<string, (baseUrl: string, hub: string) => Transport>> = {
@@ -65,8 +52,6 @@ export function deleteStorage({ folder }: EdgeWorker): void {
   rmSync(folder, { recursive: true, force: true });
 }
 
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
 /** The contract suite's surroundings: each hub is another one of the same Worker. */
 export function edgeSetup(
   edge: () => EdgeWorker,
@@ -76,37 +61,6 @@ export function edgeSetup(
   return {
     time: "real",
     canFailUnregistered: false,
-    async openHub({ cache }: ContractHubOptions): Promise<ContractHub> {
-      const transport = newTransport(edge().url, `contract-${++hubs}`);
-      const recorder = new MemoryRecorder();
-      const code = { recorder, sleep };
-      const registry = contractRegistry(code);
-      const newWorker = async (): Promise<RemoteTaskHubWorker> => {
-        const worker = createRemoteTaskHubWorker(transport, registry, {
-          maxPayloadBytes: CONTRACT_MAX_PAYLOAD_BYTES,
-          logger: silentLogger(),
-          cacheSize: cache === "kept" ? 1000 : 0,
-          firstRetryMs: 50,
-        });
-        worker.start();
-        while (!worker.isConnected) await sleep(5);
-        return worker;
-      };
-      let worker = await newWorker();
-      return {
-        client: createConnectTaskHubClient(transport),
-        recorder,
-        after: sleep,
-        until: (promise) => promise,
-        addLateCode: async () => {
-          registry.add(...lateReferences(code));
-        },
-        reopen: async () => {
-          await worker.stop();
-          worker = await newWorker();
-        },
-        close: () => worker.stop(),
-      };
-    },
+    openHub: ({ cache }) => farHub(newTransport(edge().url, `contract-${++hubs}`), cache),
   };
 }

@@ -5,7 +5,12 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 import { newMemoryBackend } from "../../../src/backends/memory/index.ts";
-import { type ConnectExecutorOptions, createConnectExecutor, createSidecarFetch } from "../../../src/connect/index.ts";
+import {
+  type ConnectExecutorOptions,
+  createConnectExecutor,
+  createSidecarFetch,
+  type DialectChoice,
+} from "../../../src/connect/index.ts";
 import { type GatewayOptions, openGateway, type RunningGateway } from "../../../src/connect/node/index.ts";
 import { newActivityTaskWorker } from "../../../src/core/hub/activity-worker.ts";
 import { silentLogger } from "../../../src/core/hub/logger.ts";
@@ -96,20 +101,31 @@ export function openTestGateway(options: GatewayOptions): Promise<RunningGateway
   return openGateway({ port: 0, logger: silentLogger(), patienceMs: 200, ...options });
 }
 
-/** A hub behind fetch and a gateway before it: what native clients see of a Worker. */
-export async function serveThroughGateway(options: ConnectExecutorOptions = {}): Promise<TestHub> {
-  const { dialect = "auto", ...others } = options;
-  const hub = await openFetchHub(others);
-  const server = await serveFetch(hub.handle);
-  const gateway = await openTestGateway({ upstream: server.url, ...(dialect === "auto" ? {} : { dialect }) });
+/** Puts a gateway before an upstream, which is closed after it. */
+export async function openBehindGateway(
+  options: GatewayOptions,
+  dialect: DialectChoice,
+  closeUpstream: () => Promise<void>,
+): Promise<TestHub> {
+  const gateway = await openTestGateway({ ...options, ...(dialect === "auto" ? {} : { dialect }) });
   return {
     host: gateway.host,
     port: gateway.port,
     address: `${gateway.host}:${gateway.port}`,
     async close() {
       await gateway.close();
-      await server.close();
-      await hub.close();
+      await closeUpstream();
     },
   };
+}
+
+/** A hub behind fetch and a gateway before it: what native clients see of a Worker. */
+export async function serveThroughGateway(options: ConnectExecutorOptions = {}): Promise<TestHub> {
+  const { dialect = "auto", ...others } = options;
+  const hub = await openFetchHub(others);
+  const server = await serveFetch(hub.handle);
+  return openBehindGateway({ upstream: server.url }, dialect, async () => {
+    await server.close();
+    await hub.close();
+  });
 }

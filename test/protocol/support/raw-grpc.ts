@@ -72,12 +72,21 @@ export function rawCall(
 }
 
 /** Bytes in the envelope of a message. */
-export function frame(bytes: Uint8Array, flags = 0): Buffer {
+export function frame(bytes: Uint8Array, flags = 0): Buffer<ArrayBuffer> {
   const envelope = Buffer.alloc(5 + bytes.length);
   envelope[0] = flags;
   envelope.writeUInt32BE(bytes.length, 1);
   envelope.set(bytes, 5);
   return envelope;
+}
+
+/** A generator of numbers from 0 to 1 that gives the same in every run. */
+export function seededRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1_103_515_245 + 12_345) & 0x7fffffff;
+    return state / 0x7fffffff;
+  };
 }
 
 /** The last frame of a gRPC-Web answer. */

@@ -53,42 +53,65 @@ export function remoteSetup(newTransport: (baseUrl: string) => Transport): Clien
       );
       await hubWorker.start();
       const server: HttpListener = await listenGrpc(remote.routes, { host: "127.0.0.1", port: 0 }, logger);
-      const transport = newTransport(`http://127.0.0.1:${server.address.port}`);
-      const recorder = new MemoryRecorder();
-      const code = { recorder, sleep };
-      const registry = contractRegistry(code);
-      const newWorker = async (): Promise<RemoteTaskHubWorker> => {
-        const worker = createRemoteTaskHubWorker(transport, registry, {
-          ...limits,
-          logger,
-          cacheSize: cache === "kept" ? 1000 : 0,
-          firstRetryMs: 50,
-        });
-        worker.start();
-        while (remote.workers === 0) await sleep(5);
-        return worker;
-      };
-      let worker = await newWorker();
-      return {
-        client: createConnectTaskHubClient(transport),
-        recorder,
-        after: sleep,
-        until: (promise) => promise,
-        addLateCode: async () => {
-          registry.add(...lateReferences(code));
-        },
-        reopen: async () => {
-          await worker.stop();
-          while (remote.workers > 0) await sleep(5);
-          worker = await newWorker();
-        },
+      return farHub(newTransport(`http://127.0.0.1:${server.address.port}`), cache, {
+        isServed: () => remote.workers > 0,
+        isFree: () => remote.workers === 0,
         async close() {
-          await worker.stop();
           await hubWorker.shutdown();
           await remote.shutdown();
           await server.close(200);
         },
-      };
+      });
+    },
+  };
+}
+
+/** What the far end of a transport tells of itself, and how it ends. */
+export interface FarEnd {
+  /** Whether the worker's stream has arrived there; absent: its own word is taken for it. */
+  isServed?(): boolean;
+  /** Whether its stream has ended there; absent: nobody can say. */
+  isFree?(): boolean;
+  close?(): Promise<void>;
+}
+
+/** A contract hub at the far end of a transport, with all of its code in a worker at this one. */
+export async function farHub(
+  transport: Transport,
+  cache: ContractHubOptions["cache"],
+  far: FarEnd = {},
+): Promise<ContractHub> {
+  const recorder = new MemoryRecorder();
+  const code = { recorder, sleep };
+  const registry = contractRegistry(code);
+  const newWorker = async (): Promise<RemoteTaskHubWorker> => {
+    const worker = createRemoteTaskHubWorker(transport, registry, {
+      maxPayloadBytes: CONTRACT_MAX_PAYLOAD_BYTES,
+      logger: silentLogger(),
+      cacheSize: cache === "kept" ? 1000 : 0,
+      firstRetryMs: 50,
+    });
+    worker.start();
+    while (!(far.isServed?.() ?? worker.isConnected)) await sleep(5);
+    return worker;
+  };
+  let worker = await newWorker();
+  return {
+    client: createConnectTaskHubClient(transport),
+    recorder,
+    after: sleep,
+    until: (promise) => promise,
+    addLateCode: async () => {
+      registry.add(...lateReferences(code));
+    },
+    reopen: async () => {
+      await worker.stop();
+      while (far.isFree?.() === false) await sleep(5);
+      worker = await newWorker();
+    },
+    async close() {
+      await worker.stop();
+      await far.close?.();
     },
   };
 }
