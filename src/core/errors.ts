@@ -445,12 +445,18 @@ export class StorageQuotaAtOpenError extends StorageError {
 
 /** The database that was here is gone: cleared by the user, evicted by the browser, or damaged. Its instances are lost. */
 export class StorageLostError extends StorageError {
-  constructor(name: string, detail: string, options?: PerduraErrorOptions) {
+  /** How many of its instances were unfinished at the last count. `undefined`: nothing is left that knows. */
+  readonly unfinished: number | undefined;
+
+  constructor(name: string, detail: string, options: PerduraErrorOptions & { readonly unfinished?: number } = {}) {
+    const { unfinished } = options;
     super(
-      `the database '${name}' was lost (${detail}): its instances cannot be continued here`,
+      `the database '${name}' was lost (${detail}): its instances cannot be continued here` +
+        (unfinished === undefined ? "" : `; ${unfinished} of them were unfinished at the last count`),
       options,
       "storage_lost",
     );
+    this.unfinished = unfinished;
   }
 }
 

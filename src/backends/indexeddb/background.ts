@@ -75,6 +75,25 @@ export function handleSync(event: SyncEventLike, options: OpenTaskHubOptions & {
   );
 }
 
+/** A `push` event of a service worker. */
+export interface PushEventLike {
+  waitUntil(promise: Promise<unknown>): void;
+}
+
+/**
+ * Answers a push: runs a slice, so that a server can wake a hub whose site is closed. What the message holds is the app's
+ * own business: raise it as an event first, with a client of the same hub, or leave it out.
+ *
+ * Most browsers want a notification for every push; a rejected slice is not made good, so that it runs on at the next
+ * push, sync or visit.
+ *
+ * @example
+ * self.addEventListener("push", (event) => handlePush(event, { name: "shop", registry }));
+ */
+export function handlePush(event: PushEventLike, options: OpenTaskHubOptions & { readonly budgetMs?: number }): void {
+  event.waitUntil(runTaskHubSlice(options));
+}
+
 interface MaybeSync {
   readonly sync?: { register(tag: string): Promise<void> };
   readonly periodicSync?: { register(tag: string, options: { minInterval: number }): Promise<void> };

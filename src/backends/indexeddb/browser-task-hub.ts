@@ -14,14 +14,16 @@ import { Connection } from "./connection.ts";
 import { DrainingPartition } from "./draining-partition.ts";
 import { Durability } from "./durability.ts";
 import { gateKeeperOf, type HostEnvironment, hostEnvironment, type WakeReason } from "./environment.ts";
+import { type HostCapabilities, hostCapabilities } from "./host-capabilities.ts";
 import { HubEvents } from "./hub-events.ts";
 import type { HubSurroundings, OpenTaskHubOptions } from "./hub-options.ts";
 import type { HubStatus } from "./hub-status.ts";
 import { browserIds } from "./ids.ts";
+import { countsOf, type InstanceCounts, unendedOf } from "./instance-counts.ts";
 import { LeaseOwnership } from "./lease.ts";
-import { newMarker } from "./marker.ts";
+import { type Marker, newMarker } from "./marker.ts";
 import { type Election, type ElectionOptions, WebLockOwnership } from "./ownership.ts";
-import { isPersisted } from "./persistence.ts";
+import { lookAtStorage } from "./persistence.ts";
 import { QuotaGuardedStore } from "./quota-guard.ts";
 import { type RetentionOptions, sweepEnded } from "./retention.ts";
 import { LocalRouter } from "./router.ts";
@@ -65,7 +67,9 @@ export class BrowserTaskHub {
   #lastError: { readonly at: Date; readonly error: Error } | undefined;
   #lastTickMs = Date.now();
   #wasHidden = false;
-  #persisted: boolean | undefined;
+  #storage: Awaited<ReturnType<typeof lookAtStorage>> = { persisted: undefined, estimate: undefined };
+  readonly #host: HostCapabilities = hostCapabilities();
+  readonly #marker: Marker;
   #ticks = 0;
   #sweptMs = 0;
   #starting: Promise<void> | undefined;
@@ -91,6 +95,7 @@ export class BrowserTaskHub {
       openTimeoutMs: toMilliseconds(options.openTimeout ?? "10s", "openTimeout"),
       ...(surroundings.migrations === undefined ? {} : { migrations: surroundings.migrations }),
     });
+    this.#marker = newMarker(name);
     this.#store = new QuotaGuardedStore(this.#connection, new Durability(options.durability), this.events);
     this.#signals = new ChannelSignals(name);
     this.#scheduler = new WakeScheduler(clock, timers);
@@ -164,7 +169,8 @@ export class BrowserTaskHub {
     return {
       role: this.#role !== "waiting" ? this.#role : this.#epoch !== undefined ? "runner" : waiting,
       durable: true,
-      persisted: this.#persisted,
+      ...this.#storage,
+      host: this.#host,
       runner: this.#watch.runner,
       epoch: this.#epoch,
       reopened: this.#connection.reopened,
@@ -176,26 +182,29 @@ export class BrowserTaskHub {
 
   /** Opens the database and takes part in the election. @throws {@link StorageError}, by kind. */
   async open(): Promise<void> {
-    const marker = newMarker(this.#connection.name);
     await this.#connection.open();
-    const known = await marker.read();
+    const known = await this.#marker.read();
     const { databaseId } = this.#connection;
-    if (known !== undefined && known !== databaseId) {
+    const isLost = known !== undefined && known.databaseId !== databaseId;
+    if (isLost) {
       const error = new StorageLostError(
         this.#connection.name,
         "a former visit left it here, and now it is new or another",
+        known.unfinished === undefined ? {} : { unfinished: known.unfinished },
       );
       this.#fail(error);
       this.events.emit({ type: "lost", error });
     }
     await this.#store.createHub();
-    if (databaseId !== undefined) await marker.write(databaseId);
+    if (databaseId !== undefined && (known === undefined || isLost)) {
+      await this.#marker.write({ databaseId });
+    }
     // Closed meanwhile, by its caller or for an upgrade: the connection says why.
     if (this.#role === "closed") return this.#connection.open();
     this.#signals.open();
     this.#begin();
     this.#watch.greet();
-    void this.#lookAtPersistence();
+    void this.#lookAtStorage();
   }
 
   /** Looks at what is due. Called by itself whenever the host wakes; call it for reasons of your own. */
@@ -203,6 +212,7 @@ export class BrowserTaskHub {
     if (this.#role !== "waiting") return;
     this.#logger.debug(`hub: wakes (${reason})`);
     void this.#lookAround();
+    void this.#lookAtStorage();
     this.#watch.greet();
     void this.#hub.backend.retryParked().catch((error: unknown) => this.#fail(error));
   }
@@ -215,6 +225,11 @@ export class BrowserTaskHub {
   /** See {@link Partition.importInstance}. */
   importInstance(file: InstanceFile): Promise<string> {
     return this.backend.importInstance(file);
+  }
+
+  /** How many instances are in each state: a badge's worth of knowledge, without reading any of them. */
+  async countInstances(): Promise<InstanceCounts> {
+    return countsOf(await this.#store.countByStatus());
   }
 
   /** Whether something is left that could go on now. */
@@ -247,7 +262,9 @@ export class BrowserTaskHub {
       onChange: (epoch) => {
         this.#epoch = epoch;
         this.events.emit({ type: "role", role: epoch === undefined ? "follower" : "runner" });
-        if (epoch !== undefined) this.#watch.announce();
+        if (epoch === undefined) return;
+        this.#watch.announce();
+        void this.#lookAtStorage();
       },
     };
     const manager = locks === undefined ? (navigator.locks as LockManager | undefined) : locks;
@@ -357,7 +374,7 @@ export class BrowserTaskHub {
       this.events.emit({ type: "resumed", asleepMs: gap });
       this.wake("asleep");
     } else if (++this.#ticks % TICKS_PER_POLL === 0) {
-      await Promise.all([this.#lookAround(), this.#lookAtPersistence()]);
+      await Promise.all([this.#lookAround(), this.#lookAtStorage()]);
     }
     await this.#watch.tick(!isAsleep);
     // What a gate waits for may come about without any sign of it.
@@ -368,8 +385,16 @@ export class BrowserTaskHub {
     }
   }
 
-  async #lookAtPersistence(): Promise<void> {
-    this.#persisted = await isPersisted();
+  /** Reads what the browser says of the storage, and leaves a note of what is in it for the case that it gets lost. */
+  async #lookAtStorage(): Promise<void> {
+    this.#storage = await lookAtStorage();
+    const { databaseId } = this.#connection;
+    if (this.#epoch === undefined || databaseId === undefined) return;
+    try {
+      await this.#marker.write({ databaseId, unfinished: unendedOf(await this.countInstances()) });
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** Reads what news may have failed to tell. */
@@ -421,6 +446,7 @@ export class BrowserTaskHub {
       epoch: this.#epoch ?? -1,
       buildId,
       buildOrder,
+      host: this.#host.kind,
       orchestrators: registry.names("orchestrator"),
       activities: registry.names("activity"),
     };

@@ -46,6 +46,7 @@ export async function connectTaskHub(
     get status() {
       return hub.status;
     },
+    countInstances: () => hub.countInstances(),
     wake: (reason) => link.wake(reason),
     sweep: () => hub.sweep(),
     exportInstance: (instanceId, how) => hub.exportInstance(instanceId, how),

@@ -1,7 +1,16 @@
 import type { GateKeeper } from "../../core/orchestration/run-when.ts";
 
 /** Why a hub is to look at what is due, beside its own timer. */
-export type WakeReason = "visible" | "online" | "pageshow" | "unfrozen" | "message" | "sync" | "asleep";
+export type WakeReason =
+  | "visible"
+  | "online"
+  | "pageshow"
+  | "unfrozen"
+  | "message"
+  | "sync"
+  | "push"
+  | "charging"
+  | "asleep";
 
 /** What a hub knows of the host that it runs in, and of its page. A test, or the page of a worker, gives its own. */
 export interface HostEnvironment {
@@ -11,6 +20,8 @@ export interface HostEnvironment {
   visible(): boolean | undefined;
   /** Whether the connection is one to be sparing with. `undefined`: this browser does not say. */
   metered(): boolean | undefined;
+  /** Whether the device is charging. `undefined`: this browser does not say. */
+  charging(): boolean | undefined;
   /** Calls the listener when one of the above may have changed, or the host has come back. */
   onWake(listener: (reason: WakeReason) => void): () => void;
   /** Calls the listeners when the page goes into the back/forward cache, and when it comes back. */
@@ -23,6 +34,7 @@ export function gateKeeperOf(environment: HostEnvironment): GateKeeper {
     isOpen(gate) {
       if (gate === "online") return environment.online();
       if (gate === "visible") return environment.visible() !== false;
+      if (gate === "charging") return environment.charging() !== false;
       return environment.metered() !== true;
     },
   };
@@ -34,9 +46,17 @@ interface MaybeConnection extends EventTarget {
   readonly type?: string;
 }
 
+/** Chromium only. */
+interface BatteryManager extends EventTarget {
+  readonly charging: boolean;
+}
+
 interface MaybeHost {
   readonly document?: Document;
-  readonly navigator?: Navigator & { readonly connection?: MaybeConnection };
+  readonly navigator?: Navigator & {
+    readonly connection?: MaybeConnection;
+    getBattery?(): Promise<BatteryManager>;
+  };
   addEventListener?(type: string, listener: (event: Event) => void): void;
   removeEventListener?(type: string, listener: (event: Event) => void): void;
 }
@@ -45,6 +65,12 @@ interface MaybeHost {
 export function hostEnvironment(host: MaybeHost = globalThis as unknown as MaybeHost): HostEnvironment {
   const { document } = host;
   const connection = host.navigator?.connection;
+  const charge = new Charge();
+  // A frame may be forbidden to ask: then nothing is known.
+  void host.navigator?.getBattery?.().then(
+    (battery) => charge.follow(battery),
+    () => undefined,
+  );
   return {
     online: () => host.navigator?.onLine !== false,
     visible: () => (document === undefined ? undefined : document.visibilityState === "visible"),
@@ -52,6 +78,7 @@ export function hostEnvironment(host: MaybeHost = globalThis as unknown as Maybe
       if (connection?.saveData === true || connection?.type === "cellular") return true;
       return connection?.saveData === undefined && connection?.type === undefined ? undefined : false;
     },
+    charging: () => charge.state,
     onWake(listener) {
       const stops = [
         listen(document, "visibilitychange", () => {
@@ -61,6 +88,7 @@ export function hostEnvironment(host: MaybeHost = globalThis as unknown as Maybe
         listen(host, "online", () => listener("online")),
         listen(host, "pageshow", () => listener("pageshow")),
         listen(connection, "change", () => listener("online")),
+        listen(charge, "change", () => listener("charging")),
       ];
       return () => {
         for (const stop of stops) stop();
@@ -80,6 +108,20 @@ export function hostEnvironment(host: MaybeHost = globalThis as unknown as Maybe
       };
     },
   };
+}
+
+/** What the battery says, from the moment on that it does. Tells of a `change`, the first answer included. */
+class Charge extends EventTarget {
+  state: boolean | undefined = undefined;
+
+  follow(battery: BatteryManager): void {
+    const look = (): void => {
+      this.state = battery.charging;
+      this.dispatchEvent(new Event("change"));
+    };
+    battery.addEventListener("chargingchange", look);
+    look();
+  }
 }
 
 type Target = Pick<MaybeHost, "addEventListener" | "removeEventListener"> | undefined;

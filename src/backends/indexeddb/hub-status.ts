@@ -1,3 +1,5 @@
+import type { HostCapabilities } from "./host-capabilities.ts";
+import type { StorageEstimateBytes } from "./persistence.ts";
 import type { RunnerInfo } from "./signals.ts";
 
 /** How a hub is, at the moment it was asked. */
@@ -11,6 +13,10 @@ export interface HubStatus {
   readonly durable: boolean;
   /** Whether the browser has promised not to evict this site's storage, as of the last look; `undefined`: not known. */
   readonly persisted: boolean | undefined;
+  /** How much room this site has, as of the last look; `undefined`: not known. */
+  readonly estimate: StorageEstimateBytes | undefined;
+  /** What this context can do for the hub. */
+  readonly host: HostCapabilities;
   /** What the runner, wherever it is, last said of itself. */
   readonly runner: RunnerInfo | undefined;
   /** This context's epoch while it is the runner. */

@@ -3,8 +3,16 @@
  * that clears everything of a site clears this too: then nobody can tell.
  */
 export interface Marker {
-  read(): Promise<string | undefined>;
-  write(databaseId: string): Promise<void>;
+  /** What was last written. `undefined`: nothing, or nothing that can be read. */
+  read(): Promise<Marked | undefined>;
+  write(marked: Marked): Promise<void>;
+}
+
+/** What the marker remembers. */
+export interface Marked {
+  readonly databaseId: string;
+  /** How many instances were unfinished at the last count. Absent: nobody has counted. */
+  readonly unfinished?: number | undefined;
 }
 
 /** A marker in localStorage, or in the Cache API where there is none (workers). */
@@ -15,9 +23,9 @@ export function newMarker(name: string): Marker {
 function localMarker(name: string): Marker {
   return {
     // Reading the very property throws where a page may not store anything.
-    read: async () => attempt(async () => localStorage.getItem(name) ?? undefined),
-    write: async (databaseId) => {
-      await attempt(async () => localStorage.setItem(name, databaseId));
+    read: async () => attempt(async () => parse(localStorage.getItem(name))),
+    write: async (marked) => {
+      await attempt(async () => localStorage.setItem(name, JSON.stringify(marked)));
     },
   };
 }
@@ -27,13 +35,23 @@ function cacheMarker(name: string): Marker {
   const isThere = "caches" in globalThis;
   return {
     read: async () =>
-      attempt(async () => (isThere ? (await (await caches.open("perdura")).match(url))?.text() : undefined)),
-    write: async (databaseId) => {
+      attempt(async () =>
+        isThere ? parse(await (await (await caches.open("perdura")).match(url))?.text()) : undefined,
+      ),
+    write: async (marked) => {
       await attempt(async () =>
-        isThere ? (await caches.open("perdura")).put(url, new Response(databaseId)) : undefined,
+        isThere ? (await caches.open("perdura")).put(url, new Response(JSON.stringify(marked))) : undefined,
       );
     },
   };
+}
+
+/** A former version wrote the id alone. */
+function parse(text: string | null | undefined): Marked | undefined {
+  if (text === null || text === undefined || text === "") return undefined;
+  if (!text.startsWith("{")) return { databaseId: text };
+  const { databaseId, unfinished } = JSON.parse(text) as Partial<Marked>;
+  return databaseId === undefined ? undefined : { databaseId, unfinished };
 }
 
 /** A host without the marker's place is one where losses go unnoticed, no more. */

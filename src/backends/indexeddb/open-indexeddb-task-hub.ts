@@ -9,10 +9,12 @@ import type { ExportOptions, InstanceFile } from "../../core/partition/transfer.
 import { openMemoryTaskHub } from "../memory/open-memory-task-hub.ts";
 import { BrowserTaskHub, checkHubName } from "./browser-task-hub.ts";
 import { gateKeeperOf, hostEnvironment, type WakeReason } from "./environment.ts";
+import { hostCapabilities } from "./host-capabilities.ts";
 import { HubEvents } from "./hub-events.ts";
 import type { HubSurroundings, OpenTaskHubOptions } from "./hub-options.ts";
 import type { HubStatus } from "./hub-status.ts";
 import { browserIds } from "./ids.ts";
+import { countListed, type InstanceCounts } from "./instance-counts.ts";
 import { sweepEnded } from "./retention.ts";
 
 /** A hub as an app sees it. */
@@ -25,6 +27,10 @@ export interface TaskHub {
   readonly status: HubStatus;
   /** Tells of storage, tabs and sleep. */
   readonly events: HubEvents;
+  /**
+   * How many instances are in each state. For a badge ("3 pending, 1 failed"): it counts by an index and reads no instance.
+   */
+  countInstances(): Promise<InstanceCounts>;
   /** Looks at what is due, for a reason of the app's own. */
   wake(reason: WakeReason): void;
   /**
@@ -96,6 +102,7 @@ async function openInMemory(
   };
   const stopListening = environment.onWake(wake);
   const timer = setInterval(wake, LOOK_MS);
+  const host = hostCapabilities();
   let isClosed = false;
   return {
     client: hub.client,
@@ -107,6 +114,8 @@ async function openInMemory(
         role: isClosed ? "closed" : "runner",
         durable: false,
         persisted: false,
+        estimate: undefined,
+        host,
         runner: undefined,
         epoch: 1,
         reopened: 0,
@@ -116,6 +125,7 @@ async function openInMemory(
       };
     },
     wake,
+    countInstances: () => countListed(backend as Partition),
     sweep: () => sweepEnded(backend as Partition, options.retention ?? {}, (clock ?? systemClock).now()),
     exportInstance: (instanceId, how) => (backend as Partition).exportInstance(instanceId, how),
     importInstance: (file) => (backend as Partition).importInstance(file),

@@ -24,6 +24,7 @@ interface Page {
   readonly activities: ReadonlySet<string>;
   readonly calls: Map<number, Call>;
   visible: boolean;
+  charging: boolean | undefined;
 }
 
 /** The page went away in the middle of a call: another one is asked, with the same execution id. */
@@ -53,6 +54,9 @@ export class PageActivities {
       metered: () => this.#host.metered(),
       visible: () =>
         this.#pages.size === 0 ? this.#host.visible() : [...this.#pages.values()].some(({ visible }) => visible),
+      // One device, whichever page says so; a worker cannot ask.
+      charging: () =>
+        [...this.#pages.values()].find(({ charging }) => charging !== undefined)?.charging ?? this.#host.charging(),
       onWake: (listener) => {
         this.#wakeListeners.add(listener);
         const stop = this.#host.onWake(listener);
@@ -67,8 +71,9 @@ export class PageActivities {
 
   /** Takes a page in. */
   connect(message: ConnectMessage, port: MessagePort): void {
-    const { pageId, visible } = message;
-    const page: Page = { id: pageId, port, activities: new Set(message.activities), calls: new Map(), visible };
+    const { pageId, visible, charging } = message;
+    const activities = new Set(message.activities);
+    const page: Page = { id: pageId, port, activities, calls: new Map(), visible, charging };
     this.#pages.set(pageId, page);
     port.onmessage = ({ data }: MessageEvent<FromPage>) => this.#hear(page, data);
     // Granted when the page is gone, however it went.
@@ -123,6 +128,7 @@ export class PageActivities {
     switch (message.type) {
       case "wake":
         page.visible = message.visible;
+        page.charging = message.charging;
         this.#wake(message.reason);
         break;
       case "hidden":

@@ -65,6 +65,7 @@ export class PageLink {
       pageId,
       activities: activities.names("activity"),
       visible,
+      charging: environment.charging(),
     };
     worker.postMessage(message, [port2]);
     return link;
@@ -72,7 +73,8 @@ export class PageLink {
 
   /** Has the engine look at what is due. */
   wake(reason: WakeReason): void {
-    this.#send({ type: "wake", reason, visible: this.#environment.visible() ?? true });
+    const environment = this.#environment;
+    this.#send({ type: "wake", reason, visible: environment.visible() ?? true, charging: environment.charging() });
   }
 
   /** Leaves. What runs here is begun again in another page. */

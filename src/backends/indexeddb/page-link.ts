@@ -9,11 +9,18 @@ export interface ConnectMessage {
   /** Activities that only this page can run. */
   readonly activities: readonly string[];
   readonly visible: boolean;
+  /** Absent: the page's browser does not say. */
+  readonly charging?: boolean | undefined;
 }
 
 /** From the page, over the port. */
 export type FromPage =
-  | { readonly type: "wake"; readonly reason: WakeReason; readonly visible: boolean }
+  | {
+      readonly type: "wake";
+      readonly reason: WakeReason;
+      readonly visible: boolean;
+      readonly charging?: boolean | undefined;
+    }
   | { readonly type: "hidden" }
   /** It leaves, and runs nothing more. */
   | { readonly type: "bye" }

@@ -1,5 +1,6 @@
 import { LocalSignals } from "../../core/partition/local-signals.ts";
 import type { Signals } from "../../core/partition/ports.ts";
+import type { HostKind } from "./host-capabilities.ts";
 
 /** What the runner of a hub says of itself. */
 export interface RunnerInfo {
@@ -10,6 +11,8 @@ export interface RunnerInfo {
   readonly buildId: string;
   /** Of two builds, the one with the higher order is the newer. */
   readonly buildOrder: number;
+  /** Where it lives. Absent: it is of a version that does not say. */
+  readonly host?: HostKind;
   readonly orchestrators: readonly string[];
   readonly activities: readonly string[];
 }

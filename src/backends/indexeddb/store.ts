@@ -148,6 +148,22 @@ export class IndexedDbStore implements Store {
     });
   }
 
+  /** How many instances are in each state that occurs. */
+  async countByStatus(): Promise<ReadonlyMap<string, number>> {
+    return this.#connection.read(["listing"], async (transaction) => {
+      const status = transaction.objectStore("listing").index("status");
+      const byStatus = new Map<string, number>();
+      // From the first of each state to the first of the next: a cursor over all would read all.
+      let cursor = await status.openKeyCursor();
+      while (cursor !== null) {
+        const [name] = cursor.key;
+        byStatus.set(name, await status.count(IDBKeyRange.bound([name], [name, []])));
+        cursor = await cursor.continue([name, []] as unknown as [string, number, string]);
+      }
+      return byStatus;
+    });
+  }
+
   async nextDeadline(now: number): Promise<number | undefined> {
     return (this.#deadlines ?? (await this.#readDeadlines())).next(now);
   }

@@ -2,21 +2,25 @@ import { ActivityGatedError } from "../errors.ts";
 import type { TaskRegistry } from "./registry.ts";
 
 /**
- * When an activity may run: with a network, with somebody looking at the page, on a connection that is not to be spared, or
- * whenever a function says so. Where a host cannot tell, it may.
+ * When an activity may run: with a network, with somebody looking at the page, on a connection that is not to be spared, on a
+ * device that is charging, or whenever a function says so. Where a host cannot tell, it may.
  */
-export type RunWhen = "online" | "visible" | "unmetered" | (() => boolean | Promise<boolean>);
+export type RunWhen = NamedGate | (() => boolean | Promise<boolean>);
+
+/** A gate that the host knows. */
+export type NamedGate = "online" | "visible" | "unmetered" | "charging";
 
 /** What a host knows of its surroundings. */
 export interface GateKeeper {
-  isOpen(gate: "online" | "visible" | "unmetered"): boolean;
+  isOpen(gate: NamedGate): boolean;
 }
 
 /** How messages say what a closed gate waits for. */
-const UNTIL: Readonly<Record<string, string>> = {
+const UNTIL: Readonly<Record<NamedGate, string>> = {
   online: "the host is online",
   visible: "the page is visible",
   unmetered: "the connection is not metered",
+  charging: "the device is charging",
 };
 
 /** Looks at the gates of activities before they run. */
@@ -45,6 +49,6 @@ export class ActivityGates {
       return;
     }
     this.#closed.add(name);
-    throw new ActivityGatedError(name, typeof gate === "function" ? "its own condition holds" : (UNTIL[gate] ?? gate));
+    throw new ActivityGatedError(name, typeof gate === "function" ? "its own condition holds" : UNTIL[gate]);
   }
 }

@@ -1,6 +1,8 @@
 /** A worker that hosts the engine: dedicated, shared, or a service worker. Its hub is named by the query of its address. */
 import {
+  handlePush,
   handleSync,
+  type PushEventLike,
   runTaskHubSlice,
   type SyncEventLike,
   serveTaskHub,
@@ -20,6 +22,7 @@ if (parameters.has("slice")) {
   // A service worker that works for the length of an event only.
   for (const type of ["sync", "periodicsync"])
     self.addEventListener(type, (event) => handleSync(event as unknown as SyncEventLike, options));
+  self.addEventListener("push", (event) => handlePush(event as unknown as PushEventLike, options));
   self.addEventListener("message", ({ data, ports: [port] }: MessageEvent) => {
     if (data === "slice") void runTaskHubSlice(options).then((result) => port?.postMessage(result));
     if (data === "sync") {

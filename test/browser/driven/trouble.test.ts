@@ -186,31 +186,35 @@ describe.skipIf(!hasChromium)("trouble in chromium", () => {
     for (const page of [second, fourth]) await page.close();
   });
 
-  it.each(["sync", "periodicsync"] as const)("a real %s event of the browser runs what is left", async (type) => {
-    const page = await browser.tab(site.url);
-    const hub = `real-${type}`;
-    await page.evaluate((name) => window.app.open(name, { run: false }), hub);
-    await page.evaluate(() => window.app.start("counter", { steps: 5, ms: 1 }, "s"));
-    const cdp = await session(page);
-    const ids: string[] = [];
-    cdp.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) => {
-      for (const { registrationId, scopeURL, isDeleted } of registrations)
-        if (scopeURL.endsWith("/slice") && !isDeleted) ids.push(registrationId);
-    });
-    await cdp.send("ServiceWorker.enable");
-    await page.evaluate((name) => window.app.registerSlice(name), hub);
-    const registrationId = (
-      await eventually(
-        () => ids,
-        (found) => found.length > 0,
-      )
-    )[0] as string;
-    const event = { origin: site.url.slice(0, -1), registrationId, tag: `perdura:${hub}` };
-    if (type === "sync") await cdp.send("ServiceWorker.dispatchSyncEvent", { ...event, lastChance: false });
-    else await cdp.send("ServiceWorker.dispatchPeriodicSyncEvent", event);
-    expect(await page.evaluate(() => window.app.wait("s"))).toEqual({ status: "COMPLETED", output: 5 });
-    await page.close();
-  });
+  it.each(["sync", "periodicsync", "push"] as const)(
+    "a real %s event of the browser runs what is left",
+    async (type) => {
+      const page = await browser.tab(site.url);
+      const hub = `real-${type}`;
+      await page.evaluate((name) => window.app.open(name, { run: false }), hub);
+      await page.evaluate(() => window.app.start("counter", { steps: 5, ms: 1 }, "s"));
+      const cdp = await session(page);
+      const ids: string[] = [];
+      cdp.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) => {
+        for (const { registrationId, scopeURL, isDeleted } of registrations)
+          if (scopeURL.endsWith("/slice") && !isDeleted) ids.push(registrationId);
+      });
+      await cdp.send("ServiceWorker.enable");
+      await page.evaluate((name) => window.app.registerSlice(name), hub);
+      const registrationId = (
+        await eventually(
+          () => ids,
+          (found) => found.length > 0,
+        )
+      )[0] as string;
+      const event = { origin: site.url.slice(0, -1), registrationId, tag: `perdura:${hub}` };
+      if (type === "sync") await cdp.send("ServiceWorker.dispatchSyncEvent", { ...event, lastChance: false });
+      else if (type === "periodicsync") await cdp.send("ServiceWorker.dispatchPeriodicSyncEvent", event);
+      else await cdp.send("ServiceWorker.deliverPushMessage", { origin: event.origin, registrationId, data: "" });
+      expect(await page.evaluate(() => window.app.wait("s"))).toEqual({ status: "COMPLETED", output: 5 });
+      await page.close();
+    },
+  );
 
   it("permission to stay is granted where the person has said so", async () => {
     const page = await browser.tab(site.url);

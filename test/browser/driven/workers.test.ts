@@ -35,6 +35,7 @@ describe.each(browsers().map(({ name }) => name))("workers in %s", (name) => {
       await page.evaluate(() => window.app.start("asker", "fail", "f"));
       expect((await page.evaluate(() => window.app.wait("f"))).status).toBe("FAILED");
       expect(await page.evaluate(() => window.app.hub.status.role)).toBe("client");
+      expect(await page.evaluate(() => window.app.hub.status.runner?.host)).toBe(`${kind}-worker`);
       await page.close();
     },
   );

@@ -1,5 +1,12 @@
 import { expect, it } from "vitest";
-import { hostEnvironment, requestBackgroundSync, type WakeReason } from "../../../src/backends/indexeddb/index.ts";
+import {
+  handlePush,
+  hostEnvironment,
+  requestBackgroundSync,
+  type WakeReason,
+} from "../../../src/backends/indexeddb/index.ts";
+import { silentLogger } from "../../../src/core/index.ts";
+import { basicRegistry, count, newHubName, openHub } from "./hubs.ts";
 
 /** A host whose parts a test moves. */
 class Host extends EventTarget {
@@ -7,7 +14,9 @@ class Host extends EventTarget {
   readonly navigator = {
     onLine: true,
     connection: Object.assign(new EventTarget(), { saveData: false, type: "wifi" }),
+    getBattery: async () => this.battery,
   };
+  readonly battery = Object.assign(new EventTarget(), { charging: true });
 }
 
 const environmentOf = (host: Host) =>
@@ -43,6 +52,35 @@ it("gates see what the host tells, and what it does not tell holds nothing back"
   expect([environment.online(), environment.visible(), environment.metered()]).toEqual([false, false, true]);
   const bare = hostEnvironment({});
   expect([bare.online(), bare.visible(), bare.metered()]).toEqual([true, undefined, undefined]);
+});
+
+it("the host says whether the device is charging, once its battery has answered, and wakes the hub when that changes", async () => {
+  const host = new Host();
+  const environment = environmentOf(host);
+  const reasons: WakeReason[] = [];
+  environment.onWake((reason) => reasons.push(reason));
+  expect(environment.charging()).toBeUndefined();
+  await expect.poll(() => environment.charging()).toBe(true);
+  host.battery.charging = false;
+  host.battery.dispatchEvent(new Event("chargingchange"));
+  expect(environment.charging()).toBe(false);
+  expect(reasons).toEqual(["charging", "charging"]);
+  const forbidden = {
+    navigator: { getBattery: async () => Promise.reject(new DOMException("no", "NotAllowedError")) },
+  };
+  expect(environmentOf(forbidden as unknown as Host).charging()).toBeUndefined();
+});
+
+it("a push has the hub run what can go on", async () => {
+  const name = newHubName();
+  const client = await openHub({ name, run: false });
+  const id = await client.client.scheduleNewOrchestration(count, 3);
+  const promised: Promise<unknown>[] = [];
+  const options = { name, registry: basicRegistry(), logger: silentLogger() };
+  handlePush({ waitUntil: (promise) => void promised.push(promise) }, options);
+  expect(promised).toHaveLength(1);
+  await promised[0];
+  expect((await client.client.fetchOrchestrationMetadata(id)).runtimeStatus).toBe("COMPLETED");
 });
 
 it("the page sleeps when it goes into the back/forward cache, not when it is left for good", () => {

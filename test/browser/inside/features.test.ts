@@ -13,10 +13,12 @@ class Surroundings implements HostEnvironment {
   isOnline = true;
   isVisible: boolean | undefined = true;
   isMetered: boolean | undefined = undefined;
+  isCharging: boolean | undefined = undefined;
   readonly #listeners = new Set<(reason: WakeReason) => void>();
   online = (): boolean => this.isOnline;
   visible = (): boolean | undefined => this.isVisible;
   metered = (): boolean | undefined => this.isMetered;
+  charging = (): boolean | undefined => this.isCharging;
   onSleep = (): (() => void) => () => undefined;
   onWake(listener: (reason: WakeReason) => void): () => void {
     this.#listeners.add(listener);
@@ -32,6 +34,7 @@ describe("gates", () => {
     ["online", (around: Surroundings, isOpen: boolean) => (around.isOnline = isOpen), "online"],
     ["visible", (around: Surroundings, isOpen: boolean) => (around.isVisible = isOpen), "visible"],
     ["unmetered", (around: Surroundings, isOpen: boolean) => (around.isMetered = !isOpen), "metered"],
+    ["charging", (around: Surroundings, isOpen: boolean) => (around.isCharging = isOpen), "charging"],
   ] as const)("an activity that runs when %s waits without using an attempt, and says so", async (gate, set, word) => {
     const around = new Surroundings();
     set(around, false);
@@ -70,6 +73,66 @@ describe("gates", () => {
     );
     isOpen = true;
     expect((await hub.client.waitForOrchestrationCompletion(id, { timeout: "10s" })).output).toBe('"ok"');
+  });
+});
+
+describe("what a hub says of itself", () => {
+  it("names its host, what that can do, and how much room there is", async () => {
+    const hub = await openHub({ name: newHubName() });
+    await until(() => hub.status.role === "runner" && hub.status.estimate !== undefined);
+    const isChromium = "getBattery" in navigator;
+    expect(hub.status.host).toMatchObject({
+      kind: "page",
+      webLocks: true,
+      broadcast: true,
+      visibility: true,
+      estimate: true,
+      persist: true,
+      battery: isChromium,
+      backgroundSync: isChromium,
+      periodicSync: isChromium,
+    });
+    expect(hub.status.runner?.host).toBe("page");
+    expect(hub.status.estimate?.quota).toBeGreaterThan(hub.status.estimate?.usage ?? 0);
+  });
+
+  it("an estimate that the browser fails to give is unknown, and harms nothing", async () => {
+    const original = StorageManager.prototype.estimate;
+    StorageManager.prototype.estimate = () => Promise.reject(new TypeError("internal error"));
+    try {
+      const hub = await openHub({ name: newHubName() });
+      await until(() => hub.status.persisted !== undefined);
+      expect(hub.status.estimate).toBeUndefined();
+      expect(await run(hub, 1)).toBe(1);
+    } finally {
+      StorageManager.prototype.estimate = original;
+    }
+  });
+
+  it("counts its instances by state: pending, failed, done", async () => {
+    const bad = defineOrchestrator("bad", async () => {
+      throw new Error("no");
+    });
+    const hub = await openHub({ name: newHubName(), registry: basicRegistry().add(bad) });
+    await run(hub, 1);
+    await run(hub, 2);
+    const failed = await hub.client.scheduleNewOrchestration(bad);
+    await hub.client.waitForOrchestrationCompletion(failed, { timeout: "10s" });
+    const waiting = await hub.client.scheduleNewOrchestration(wait);
+    await hub.client.waitForOrchestrationStart(waiting, { timeout: "10s" });
+    expect(await hub.countInstances()).toEqual({
+      PENDING: 0,
+      RUNNING: 1,
+      SUSPENDED: 0,
+      STALLED: 0,
+      CONTINUED_AS_NEW: 0,
+      COMPLETED: 2,
+      FAILED: 1,
+      TERMINATED: 0,
+      CANCELED: 0,
+    });
+    await hub.client.purgeOrchestrationState(failed);
+    expect((await hub.countInstances()).FAILED).toBe(0);
   });
 });
 

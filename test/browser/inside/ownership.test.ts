@@ -7,6 +7,7 @@ const still: HostEnvironment = {
   online: () => true,
   visible: () => true,
   metered: () => false,
+  charging: () => undefined,
   onWake: () => () => undefined,
   onSleep: () => () => undefined,
 };

@@ -105,12 +105,17 @@ describe("lost storage", () => {
     const name = newHubName();
     const hub = await openHub({ name });
     await run(hub, 1);
+    await hub.client.waitForOrchestrationStart(await hub.client.scheduleNewOrchestration(wait));
+    hub.wake("message");
+    await until(() => localStorage.getItem(databaseName(name))?.includes('"unfinished":1') === true);
     await hub.close();
     await new Promise((resolve) => {
       indexedDB.deleteDatabase(databaseName(name)).onsuccess = resolve;
     });
     const again = await openHub({ name });
-    expect(heard(again, "lost")[0]?.error.code).toBe("storage_lost");
+    const [lost] = heard(again, "lost");
+    expect(lost?.error).toMatchObject({ code: "storage_lost", unfinished: 1 });
+    expect(lost?.error.message).toContain("1 of them were unfinished");
     expect(await run(again, 2)).toBe(2);
     await again.close();
     expect(heard(await openHub({ name }), "lost")).toHaveLength(0);
@@ -124,6 +129,17 @@ describe("lost storage", () => {
     await until(() => closed.length > 0);
     expect(closed[0]?.error.code).toBe("storage_lost");
     expect(await codeOf(hub.client.listInstanceIds())).toBe("storage_lost");
+  });
+});
+
+describe("the note that a database was here", () => {
+  it("is understood as a former version wrote it", async () => {
+    const name = newHubName();
+    localStorage.setItem(databaseName(name), "some-database");
+    expect(heard(await openHub({ name }), "lost")[0]?.error).toMatchObject({
+      code: "storage_lost",
+      unfinished: undefined,
+    });
   });
 });
 
