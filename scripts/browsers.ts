@@ -1,7 +1,7 @@
 /**
  * The browsers that tests and benchmarks drive: Debian's own builds, as Playwright's downloads are not to be had everywhere.
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
@@ -64,14 +64,14 @@ export function browsers(): { readonly name: BrowserName; readonly path: string 
  * Installs what is missing where that is possible without asking anybody: on Debian and Ubuntu, as root. Returns what
  * could not be had, in words.
  */
-export function installBrowsers(): string[] {
+export async function installBrowsers(): Promise<string[]> {
   if (process.env.PERDURA_BROWSERS === "none") return ["browser tests: PERDURA_BROWSERS=none"];
   const wanted = process.env.PERDURA_BROWSERS?.split(",");
   const missing = (["chromium", "firefox"] as const).filter(
     (name) => wanted?.includes(name) !== false && browserPath(name) === undefined,
   );
   if (missing.length === 0) return [];
-  const why = aptInstall(missing.map((name) => DEBIAN_PACKAGES[name]));
+  const why = await aptInstall(missing.map((name) => DEBIAN_PACKAGES[name]));
   return missing
     .filter((name) => browserPath(name) === undefined)
     .map(
@@ -81,19 +81,22 @@ export function installBrowsers(): string[] {
 }
 
 /** Installs packages as root of a Debian or Ubuntu. Returns why it could not. */
-export function aptInstall(packages: readonly string[]): string | undefined {
+export async function aptInstall(packages: readonly string[]): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return "only root can install it with apt-get";
   console.error(`Installing ${packages.join(" and ")} with apt-get: this takes a minute or two.`);
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   for (const args of [["update"], ["install", "-y", "--no-install-recommends", ...packages]]) {
-    const { status, error } = spawnSync("apt-get", ["-qq", ...args], {
-      env,
-      stdio: "ignore",
-      timeout: APT_TIMEOUT_MS,
-    });
-    if (status === 0) continue;
-    const isMissing = (error as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
-    return isMissing ? "there is no apt-get here" : `apt-get ${args[0]} failed`;
+    const why = await aptGet(args);
+    if (why !== undefined) return why;
   }
   return undefined;
+}
+
+/** Runs apt-get without a question. Returns why it failed. */
+function aptGet(args: readonly string[]): Promise<string | undefined> {
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  const child = spawn("apt-get", ["-qq", ...args], { env, stdio: "ignore", timeout: APT_TIMEOUT_MS });
+  return new Promise((resolve) => {
+    child.once("error", () => resolve("there is no apt-get here"));
+    child.once("exit", (status) => resolve(status === 0 ? undefined : `apt-get ${args[0]} failed`));
+  });
 }

@@ -1,15 +1,18 @@
 /**
- * `npm test`: the tests that need no browser. `npm run test:browser`: those in browsers; `npm run test:webkit`: the contract suite in WebKitGTK only.
+ * `npm test`: all tests. `npm run test:browser`: those in browsers only; `npm run test:webkit`: the contract suite in WebKitGTK only.
  *
- * Browsers that are missing are installed where that is possible; what is left out for want of one is said in a line. A browser that
+ * What needs no browser begins at once; browsers that are missing are installed meanwhile, where that is possible, and the suites inside
+ * them run beside it. What measures time comes after that, alone. What is left out for want of a browser is said in a line. A browser that
  * hangs ends with the part's time limit, and fails the run. Closed by one plain line that sums it all,
  * `N passed, N failed[, N skipped]`. A file that does not load, an error outside any test, and a run without a test are failures too.
  * Arguments go to Vitest: `npm test -- --project node history`.
  */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { browsers, installBrowsers } from "./browsers.ts";
 import { killProcess } from "./processes.ts";
@@ -42,8 +45,10 @@ interface Part {
   readonly limitMs?: number;
 }
 
-const BASE: Part = { name: "tests", projects: ["node", "workerd", "e2e", "protocol"] };
-const BROWSERS: Part = { name: "tests in browsers", projects: ["browser*", "driven"], limitMs: 9 * 60_000 };
+const BASE: Part = { name: "tests", projects: ["node", "workerd", "e2e"] };
+const PROTOCOL: Part = { name: "tests of the protocol", projects: ["protocol"] };
+const INSIDE: Part = { name: "tests inside browsers", projects: ["browser*"], limitMs: 8 * 60_000 };
+const DRIVEN: Part = { name: "tests that drive browsers", projects: ["driven"], limitMs: 8 * 60_000 };
 const WEBKIT: Part = { name: "contract suite in WebKitGTK", projects: ["webkit"], limitMs: 5 * 60_000 };
 
 const [mode, ...rest] = process.argv.slice(2);
@@ -53,26 +58,43 @@ const named = given.flatMap((argument, at) =>
 );
 const outcomes: Outcome[] = [];
 let isStopped = false;
-for (const part of parts()) if (!isStopped) outcomes.push(await run(part));
+await runAll();
 const sum = (key: keyof Outcome): number => outcomes.reduce((total, outcome) => total + outcome[key], 0);
 const [passed, failed, skipped] = [sum("passed"), sum("failed"), sum("skipped")];
 if (passed + failed === 0) console.log("No test ran.");
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
 process.exit(failed > 0 || passed === 0 ? 1 : 0);
 
-/** What is to run, with what it needs installed; Vitest's configuration takes up the browsers that are there. */
-function parts(): Part[] {
-  if (mode === "--webkit") return leaveOut(installWebKit()) ? [] : [WEBKIT];
-  if (named.length > 0) {
-    if (named.some((project) => /^(browser|driven)/.test(project))) leaveOut(installBrowsers());
-    return [{ name: "tests", projects: named }];
+/** Runs what was asked for. */
+async function runAll(): Promise<void> {
+  if (mode === "--webkit") {
+    if (!leaveOut(await installWebKit())) await run(WEBKIT);
+  } else if (named.length > 0) {
+    if (named.some((project) => /^(browser|driven)/.test(project))) leaveOut(await installBrowsers());
+    await run({ name: "tests", projects: named });
+  } else if (mode === "--browsers") {
+    leaveOut(await installBrowsers());
+    await runInside("inherit");
+    await runDriven();
+  } else {
+    const browsersAreHere = installBrowsers().then(leaveOut);
+    await Promise.all([run(BASE), browsersAreHere.then(() => runInside("pipe"))]);
+    await run(PROTOCOL);
+    await runDriven();
   }
-  if (mode !== "--browsers") return [BASE];
-  leaveOut(installBrowsers());
-  const inBrowsers = browsers().length > 0 ? [BROWSERS] : [];
-  if (webkit() !== undefined) inBrowsers.push(WEBKIT);
-  else if (process.env.PERDURA_BROWSERS === undefined) leaveOut([`${without()}; npm run test:webkit installs it`]);
-  return inBrowsers;
+}
+
+/** The suites that run inside the browsers that are here. */
+async function runInside(output: "inherit" | "pipe"): Promise<void> {
+  if (browsers().length > 0) await run(INSIDE, output);
+  if (webkit() !== undefined) await run(WEBKIT, output);
+  else if (process.env.PERDURA_BROWSERS === undefined) {
+    leaveOut([`${without()}; npm run test:webkit installs it`]);
+  }
+}
+
+async function runDriven(): Promise<void> {
+  if (browsers().length > 0) await run(DRIVEN);
 }
 
 /** Says what is left out. False: nothing is. */
@@ -81,14 +103,21 @@ function leaveOut(lines: readonly string[]): boolean {
   return lines.length > 0;
 }
 
-async function run({ name, projects, limitMs }: Part): Promise<Outcome> {
+/** Runs a part and keeps what came of it. Piped output is held back until the part has ended: two at once would mix. */
+async function run(part: Part, output: "inherit" | "pipe" = "inherit"): Promise<void> {
+  if (!isStopped) outcomes.push(await outcomeOf(part, output));
+}
+
+async function outcomeOf({ name, projects, limitMs }: Part, output: "inherit" | "pipe"): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), "perdura-test-"));
   const file = join(folder, "report.json");
   const vitest = fileURLToPath(new URL("../node_modules/vitest/vitest.mjs", import.meta.url));
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
   const chosen = named.length > 0 ? [] : projects.flatMap((project) => ["--project", project]);
   const options = ["--passWithNoTests", ...reporters, ...chosen, ...given];
-  const child = spawn(process.execPath, [vitest, "run", ...options], { stdio: "inherit" });
+  const child = spawn(process.execPath, [vitest, "run", ...options], { stdio: ["inherit", output, output] });
+  const held: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => held.push(chunk));
   const forward = (signal: NodeJS.Signals): void => {
     isStopped = true;
     child.kill(signal);
@@ -99,9 +128,15 @@ async function run({ name, projects, limitMs }: Part): Promise<Outcome> {
     isLate = true;
     if (child.pid !== undefined) killProcess(child.pid);
   };
-  const timer = limitMs === undefined ? undefined : setTimeout(onLate, limitMs);
+  const late = new AbortController();
+  if (limitMs !== undefined) void setTimeout(limitMs, undefined, late).then(onLate, () => undefined);
   const code = await new Promise<number | null>((resolve) => child.on("exit", resolve));
-  clearTimeout(timer);
+  if (output === "pipe") {
+    // What was written last is still on its way; a browser that outlives the part may hold the pipe for ever.
+    await Promise.race([once(child, "close"), setTimeout(1000, undefined, { ref: false })]);
+    process.stdout.write(Buffer.concat(held));
+  }
+  late.abort();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.off(signal, forward);
   const report = readReport(file);
   rmSync(folder, { recursive: true, force: true });

@@ -34,9 +34,9 @@ function miniBrowser(): string | undefined {
 }
 
 /** Installs WebKitGTK where that is possible without asking anybody. Returns what could not be had, in words. */
-export function installWebKit(): string[] {
+export async function installWebKit(): Promise<string[]> {
   if (webkit() !== undefined) return [];
-  const why = aptInstall(PACKAGES);
+  const why = await aptInstall(PACKAGES);
   return webkit() !== undefined ? [] : [`${without()}, and ${why ?? "apt-get did not bring it"}`];
 }
 
