@@ -50,6 +50,7 @@ const STATUS_OF: Readonly<Record<PerduraErrorCode, number>> = {
   already_registered: 409,
   backend_already_started: 409,
   activity_gated: 409,
+  blob_not_found: 404,
   instance_moved: 410,
   payload_too_large: 413,
   aborted: 499,

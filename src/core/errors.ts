@@ -39,6 +39,7 @@ export type PerduraErrorCode =
   | "no_worker"
   | "activity_gated"
   | "instance_moved"
+  | "blob_not_found"
   | "storage"
   | "storage_blocked"
   | "storage_newer_schema"
@@ -86,6 +87,7 @@ const NAMES: Readonly<Record<PerduraErrorCode, string>> = {
   no_worker: "NoWorkerError",
   activity_gated: "ActivityGatedError",
   instance_moved: "InstanceMovedError",
+  blob_not_found: "BlobNotFoundError",
   storage: "StorageError",
   storage_blocked: "StorageBlockedError",
   storage_newer_schema: "StorageNewerSchemaError",
@@ -399,6 +401,13 @@ export class InstanceMovedError extends PerduraError {
   }
 }
 
+/** A blob that a payload refers to is not kept here: it was removed, purged with its instance, or kept in another browser. */
+export class BlobNotFoundError extends PerduraError {
+  constructor(instanceId: string, blobId: string, options?: PerduraErrorOptions) {
+    super("blob_not_found", `blob '${blobId}' of '${instanceId}' is not kept here: ask for the file again`, options);
+  }
+}
+
 /** Another page keeps an old version of the database open, so that this one cannot be opened. */
 export class StorageBlockedError extends StorageError {
   constructor(name: string, options?: PerduraErrorOptions) {
@@ -506,6 +515,7 @@ const CLASSES: Readonly<Partial<Record<PerduraErrorCode, { readonly prototype: P
   no_worker: NoWorkerError,
   activity_gated: ActivityGatedError,
   instance_moved: InstanceMovedError,
+  blob_not_found: BlobNotFoundError,
   storage: StorageError,
   storage_blocked: StorageBlockedError,
   storage_newer_schema: StorageNewerSchemaError,

@@ -10,6 +10,7 @@ import { systemClock, systemTimers } from "../../core/partition/host.ts";
 import { DEFAULT_MAX_DEATHS } from "../../core/partition/partition-context.ts";
 import type { Clock } from "../../core/partition/ports.ts";
 import type { ExportOptions, InstanceFile } from "../../core/partition/transfer.ts";
+import { IndexedDbBlobs } from "./blobs.ts";
 import { Connection } from "./connection.ts";
 import { DrainingPartition } from "./draining-partition.ts";
 import { Durability } from "./durability.ts";
@@ -46,6 +47,8 @@ const SWEEP_MS = 10 * 60_000;
 export class BrowserTaskHub {
   readonly client: TaskHubClient;
   readonly backend: DrainingPartition;
+  /** Files that orchestrations work on. */
+  readonly blobs: IndexedDbBlobs;
   /** What goes on with storage, tabs and sleep. */
   readonly events: HubEvents;
   readonly #hub: InProcessHub;
@@ -97,6 +100,11 @@ export class BrowserTaskHub {
     });
     this.#marker = newMarker(name);
     this.#store = new QuotaGuardedStore(this.#connection, new Durability(options.durability), this.events);
+    this.blobs = new IndexedDbBlobs(
+      this.#connection,
+      () => clock.now(),
+      (write) => this.#store.makingRoom(write),
+    );
     this.#signals = new ChannelSignals(name);
     this.#scheduler = new WakeScheduler(clock, timers);
     this.#election = this.#newElection(name, surroundings.locks);
@@ -418,8 +426,9 @@ export class BrowserTaskHub {
     }
   }
 
-  /** Purges ended instances past their retention. Returns how many. */
-  sweep(): Promise<number> {
+  /** Purges ended instances past their retention, and blobs that nobody asked for in a day. Returns how many instances. */
+  async sweep(): Promise<number> {
+    await this.blobs.sweep();
     return sweepEnded(this.backend, this.#retention, this.#clock.now());
   }
 

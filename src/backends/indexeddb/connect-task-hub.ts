@@ -42,6 +42,7 @@ export async function connectTaskHub(
     client: hub.client,
     worker: hub.worker,
     backend: hub.backend,
+    blobs: hub.blobs,
     events: hub.events,
     get status() {
       return hub.status;

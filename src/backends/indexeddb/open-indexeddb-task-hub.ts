@@ -7,6 +7,7 @@ import { systemClock } from "../../core/partition/host.ts";
 import type { Partition } from "../../core/partition/partition.ts";
 import type { ExportOptions, InstanceFile } from "../../core/partition/transfer.ts";
 import { openMemoryTaskHub } from "../memory/open-memory-task-hub.ts";
+import { type HubBlobs, MemoryBlobs } from "./blobs.ts";
 import { BrowserTaskHub, checkHubName } from "./browser-task-hub.ts";
 import { gateKeeperOf, hostEnvironment, type WakeReason } from "./environment.ts";
 import { hostCapabilities } from "./host-capabilities.ts";
@@ -25,6 +26,8 @@ export interface TaskHub {
   readonly backend: Backend;
   /** How the hub is now. */
   readonly status: HubStatus;
+  /** Files that orchestrations work on, kept beside the history. */
+  readonly blobs: HubBlobs;
   /** Tells of storage, tabs and sleep. */
   readonly events: HubEvents;
   /**
@@ -108,6 +111,7 @@ async function openInMemory(
     client: hub.client,
     worker: hub.worker,
     backend: hub.backend,
+    blobs: new MemoryBlobs(),
     events,
     get status(): HubStatus {
       return {

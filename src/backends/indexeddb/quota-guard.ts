@@ -42,7 +42,8 @@ export class QuotaGuardedStore extends IndexedDbStore {
     return this.#guarded(() => super.append(instanceId, checked));
   }
 
-  async #guarded<T>(write: () => Promise<T>): Promise<T> {
+  /** Writes; when there is no room, makes some and writes once more. @throws {@link StorageQuotaError} when there still is none. */
+  async makingRoom<T>(write: () => Promise<T>): Promise<T> {
     try {
       return await write();
     } catch (error) {
@@ -53,15 +54,16 @@ export class QuotaGuardedStore extends IndexedDbStore {
       });
       const purged = await this.#purging.catch(() => 0);
       this.#events.emit({ type: "quota", error, purged });
-      if (purged > 0) {
-        try {
-          return await write();
-        } catch (again) {
-          if (again instanceof StorageQuotaError) this.#fullUntilMs = Date.now() + REFUSE_MS;
-          throw again;
-        }
-      }
-      this.#fullUntilMs = Date.now() + REFUSE_MS;
+      if (purged === 0) throw error;
+      return write();
+    }
+  }
+
+  async #guarded<T>(write: () => Promise<T>): Promise<T> {
+    try {
+      return await this.makingRoom(write);
+    } catch (error) {
+      if (error instanceof StorageQuotaError && !this.isFull) this.#fullUntilMs = Date.now() + REFUSE_MS;
       throw error;
     }
   }

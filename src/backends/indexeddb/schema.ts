@@ -37,6 +37,12 @@ export interface InboxRecord {
   readonly bytes: Uint8Array;
 }
 
+/** A kept blob. */
+export interface BlobRecord {
+  readonly content: Blob;
+  readonly keptAtMs: number;
+}
+
 /** The database, as the package `idb` types it. */
 export interface HubSchema extends DBSchema {
   /** Small facts: `hub` ({@link HubRecord}), `runner`, `lease`, `steal`. */
@@ -59,6 +65,8 @@ export interface HubSchema extends DBSchema {
   inbox: { key: number; value: InboxRecord; indexes: { box: [string, string] } };
   /** By `[instanceId, seq]`. */
   outbox: { key: [string, number]; value: Uint8Array };
+  /** By `[instanceId, blobId]`. */
+  blobs: { key: [string, string]; value: BlobRecord };
 }
 
 /** Brings a database from one version to the next, within the upgrade's transaction. */
@@ -79,6 +87,9 @@ export const MIGRATIONS: readonly Migration[] = [
     const inbox = database.createObjectStore("inbox", { keyPath: "seq", autoIncrement: true });
     inbox.createIndex("box", ["instanceId", "key"]);
     database.createObjectStore("outbox");
+  },
+  (database) => {
+    database.createObjectStore("blobs");
   },
 ];
 

@@ -21,7 +21,7 @@ import { type HubRecord, type InboxRecord, keysOf } from "./schema.ts";
 import { WriteScope } from "./write-scope.ts";
 
 /** All that a write may touch. */
-const WRITTEN: readonly StoreName[] = ["meta", "instances", "listing", "history", "inbox", "outbox"];
+const WRITTEN: readonly StoreName[] = ["meta", "instances", "listing", "history", "inbox", "outbox", "blobs"];
 
 /** What the steady turns of an orchestration touch: each store that a transaction names costs a little. */
 const WRITTEN_BY_STEPS: readonly StoreName[] = ["meta", "instances", "listing", "history"];

@@ -125,6 +125,10 @@ export class WriteScope {
       const stored = this.#stored.get(instanceId);
       if (row === stored) continue;
       changed.set(instanceId, row);
+      // What is purged takes its files along; a run that is replaced by another of its id leaves them to that.
+      if (row === undefined || (row.summary.purged && stored?.summary.purged === false)) {
+        this.#transaction.objectStore("blobs").delete(keysOf(instanceId));
+      }
       if (row === undefined) {
         this.#transaction.objectStore("instances").delete(instanceId);
         this.#transaction.objectStore("listing").delete(instanceId);

@@ -35,6 +35,7 @@ const CODES: Readonly<Partial<Record<PerduraErrorCode, Code>>> = {
   unauthenticated: Code.Unauthenticated,
   no_worker: Code.Unavailable,
   instance_moved: Code.FailedPrecondition,
+  blob_not_found: Code.NotFound,
 };
 
 /**

@@ -16,10 +16,12 @@ let hub: TaskHub | undefined;
 let dedicated: Worker | undefined;
 const asked: string[] = [];
 
-async function activeWorker(registration: ServiceWorkerRegistration): Promise<ServiceWorker> {
+/** Registers a service worker; the one that was there before, at another address, is waited out. */
+async function activeWorker(address: string, options: RegistrationOptions): Promise<ServiceWorker> {
+  const registration = await navigator.serviceWorker.register(address, { type: "module", ...options });
   for (;;) {
     const { active } = registration;
-    if (active?.state === "activated") return active;
+    if (active?.state === "activated" && active.scriptURL.endsWith(address)) return active;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -75,9 +77,7 @@ const app = {
       shared.port.start();
       worker = shared;
     } else {
-      const registration = await navigator.serviceWorker.register(url, { type: "module" });
-      const active = await activeWorker(registration);
-      worker = active;
+      worker = await activeWorker(url, {});
     }
     hub = await connectTaskHub(worker, { name, activities, logger: silentLogger() });
   },
@@ -89,16 +89,11 @@ const app = {
   requestPersistence,
   /** Registers the service worker that works for the length of an event. */
   async registerSlice(name: string): Promise<void> {
-    const address = `/worker.js?hub=${name}&slice`;
-    await activeWorker(await navigator.serviceWorker.register(address, { type: "module", scope: "/slice" }));
+    await activeWorker(`/worker.js?hub=${name}&slice`, { scope: "/slice" });
   },
   /** Has a service worker run a slice of the hub. */
   async slice(name: string, what: "slice" | "sync"): Promise<unknown> {
-    const registration = await navigator.serviceWorker.register(`/worker.js?hub=${name}&slice`, {
-      type: "module",
-      scope: "/slice",
-    });
-    const active = await activeWorker(registration);
+    const active = await activeWorker(`/worker.js?hub=${name}&slice`, { scope: "/slice" });
     const { port1, port2 } = new MessageChannel();
     return new Promise((resolve) => {
       port1.onmessage = ({ data }) => resolve(data);

@@ -1,0 +1,152 @@
+import { BlobNotFoundError } from "../../core/errors.ts";
+import type { Connection, HubTransaction } from "./connection.ts";
+import { browserIds } from "./ids.ts";
+import { type BlobRecord, keysOf } from "./schema.ts";
+
+/** A kept blob's place, small and plain, to be passed as an input or inside of one. */
+export interface BlobRef {
+  /** The instance that it belongs to. */
+  readonly instanceId: string;
+  readonly blobId: string;
+  /** In bytes. */
+  readonly size: number;
+  /** Its media type; the empty text where that is not known. */
+  readonly type: string;
+  /** A file's name. */
+  readonly name?: string;
+}
+
+/**
+ * Files and other blobs that orchestrations work on, kept beside the history and not in it: a payload holds the
+ * {@link BlobRef} only, and the browser hands the content out by reference, however large it is.
+ *
+ * A blob belongs to an instance and is purged with it. It may be kept before its instance is started, under the id that the
+ * start will use: then the file is safe by the time that the start is. One whose instance is never started goes after a day.
+ */
+export interface HubBlobs {
+  /**
+   * Keeps a blob. It is durable when this resolves.
+   *
+   * @throws {@link StorageQuotaError} when there is no room.
+   */
+  put(instanceId: string, content: Blob): Promise<BlobRef>;
+  /** The content; a `File` with its name where one was put. @throws {@link BlobNotFoundError}. */
+  get(ref: Pick<BlobRef, "instanceId" | "blobId">): Promise<Blob>;
+  /** What is kept for an instance, or for all, in no particular order. */
+  list(instanceId?: string): Promise<readonly BlobRef[]>;
+  /** Deletes one before its time. Deleting what is not kept is no error. */
+  remove(ref: Pick<BlobRef, "instanceId" | "blobId">): Promise<void>;
+}
+
+/** Blobs without an instance are kept so long, in ms: their start may be on its way. */
+const ORPHANED_MS = 24 * 3_600_000;
+
+/** The blobs of a hub, in its database. */
+export class IndexedDbBlobs implements HubBlobs {
+  readonly #connection: Connection;
+  readonly #now: () => number;
+  readonly #makingRoom: (write: () => Promise<void>) => Promise<void>;
+
+  /** @param makingRoom writes, and deletes what may go when there is no room. It does not refuse starts: a file is not the hub's work. */
+  constructor(
+    connection: Connection,
+    now: () => number,
+    makingRoom: (write: () => Promise<void>) => Promise<void> = (write) => write(),
+  ) {
+    this.#connection = connection;
+    this.#now = now;
+    this.#makingRoom = makingRoom;
+  }
+
+  async put(instanceId: string, content: Blob): Promise<BlobRef> {
+    const record: BlobRecord = { content, keptAtMs: this.#now() };
+    const blobId = browserIds.uuid();
+    await this.#makingRoom(() =>
+      this.#connection.write(["blobs"], "strict", async (transaction) => {
+        transaction.objectStore("blobs").put(record, [instanceId, blobId]);
+        return () => undefined;
+      }),
+    );
+    return refOf(instanceId, blobId, content);
+  }
+
+  async get({ instanceId, blobId }: Pick<BlobRef, "instanceId" | "blobId">): Promise<Blob> {
+    const record = await this.#connection.read(["blobs"], (transaction) =>
+      transaction.objectStore("blobs").get([instanceId, blobId]),
+    );
+    if (record === undefined) throw new BlobNotFoundError(instanceId, blobId);
+    return record.content;
+  }
+
+  list(instanceId?: string): Promise<readonly BlobRef[]> {
+    const range = instanceId === undefined ? undefined : keysOf(instanceId);
+    return this.#connection.read(["blobs"], async (transaction) => {
+      const blobs = transaction.objectStore("blobs");
+      const [keys, records] = await Promise.all([blobs.getAllKeys(range), blobs.getAll(range)]);
+      return keys.flatMap(([owner, blobId], at) => {
+        const content = records[at]?.content;
+        return content === undefined ? [] : [refOf(owner, blobId, content)];
+      });
+    });
+  }
+
+  async remove({ instanceId, blobId }: Pick<BlobRef, "instanceId" | "blobId">): Promise<void> {
+    await this.#connection.write(["blobs"], "relaxed", async (transaction) => {
+      transaction.objectStore("blobs").delete([instanceId, blobId]);
+      return () => undefined;
+    });
+  }
+
+  /** Deletes blobs whose instance was never started. Returns how many. */
+  async sweep(): Promise<number> {
+    const orphans = await this.#connection.read(["blobs", "instances"], (transaction) =>
+      orphansOf(transaction, this.#now() - ORPHANED_MS),
+    );
+    for (const [instanceId, blobId] of orphans) await this.remove({ instanceId, blobId });
+    return orphans.length;
+  }
+}
+
+async function orphansOf(
+  transaction: HubTransaction<"readonly">,
+  keptUntilMs: number,
+): Promise<readonly [string, string][]> {
+  const keys = await transaction.objectStore("blobs").getAllKeys();
+  const owners = [...new Set(keys.map(([instanceId]) => instanceId))];
+  const rows = await Promise.all(owners.map((instanceId) => transaction.objectStore("instances").getKey(instanceId)));
+  const ownerless = new Set(owners.filter((_, at) => rows[at] === undefined));
+  const suspects = keys.filter(([instanceId]) => ownerless.has(instanceId));
+  const records = await Promise.all(suspects.map((key) => transaction.objectStore("blobs").get(key)));
+  return suspects.filter((_, at) => (records[at]?.keptAtMs ?? Number.POSITIVE_INFINITY) < keptUntilMs);
+}
+
+/** Blobs of a hub in memory: gone with the page, like all of it. */
+export class MemoryBlobs implements HubBlobs {
+  readonly #kept = new Map<string, { readonly ref: BlobRef; readonly content: Blob }>();
+
+  async put(instanceId: string, content: Blob): Promise<BlobRef> {
+    const ref = refOf(instanceId, browserIds.uuid(), content);
+    this.#kept.set(ref.blobId, { ref, content });
+    return ref;
+  }
+
+  async get({ instanceId, blobId }: Pick<BlobRef, "instanceId" | "blobId">): Promise<Blob> {
+    const kept = this.#kept.get(blobId);
+    if (kept?.ref.instanceId !== instanceId) throw new BlobNotFoundError(instanceId, blobId);
+    return kept.content;
+  }
+
+  async list(instanceId?: string): Promise<readonly BlobRef[]> {
+    const refs = [...this.#kept.values()].map(({ ref }) => ref);
+    return instanceId === undefined ? refs : refs.filter((ref) => ref.instanceId === instanceId);
+  }
+
+  async remove({ blobId }: Pick<BlobRef, "blobId">): Promise<void> {
+    this.#kept.delete(blobId);
+  }
+}
+
+function refOf(instanceId: string, blobId: string, content: Blob): BlobRef {
+  const { size, type } = content;
+  return { instanceId, blobId, size, type, ...("name" in content ? { name: (content as File).name } : {}) };
+}
