@@ -1,12 +1,12 @@
 /** The code of the browser example, without a browser: its orchestrator under a virtual clock, over a Worker that loses things. */
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { MemoryFileStore } from "../../examples/browser/files/memory-file-store.ts";
 import { chunkBytesOf, type Declaration, MAX_FILE_BYTES, type Progress } from "../../examples/browser/upload/model.ts";
 import { type Transfers, uploadSteps } from "../../examples/browser/upload/steps.ts";
 import type { TransferStatus } from "../../examples/browser/upload/transfer-client.ts";
 import { cancel, confirm, uploadRegistry } from "../../examples/browser/upload/upload.ts";
 import { type Upload, Uploads } from "../../examples/browser/upload/uploads.ts";
+import { MemoryBlobs } from "../../src/backends/indexeddb/index.ts";
 import { createTestHub, type TestHub } from "../../src/testing/index.ts";
 
 /** Holds transfers as the Worker does, and can be told to lose one. */
@@ -68,16 +68,16 @@ const content = Buffer.from(Array.from({ length: 5 * 64 * 1024 - 1000 }, (_, at)
 const sha256 = createHash("sha256").update(content).digest("hex");
 
 let worker: FakeWorker;
-let files: MemoryFileStore;
+let blobs: MemoryBlobs;
 let hub: TestHub;
 let uploads: Uploads;
 
 async function open(cacheSize?: number): Promise<void> {
   worker = new FakeWorker();
-  files = new MemoryFileStore();
-  const registry = uploadRegistry(uploadSteps(files, worker));
+  blobs = new MemoryBlobs();
+  const registry = uploadRegistry(uploadSteps(async () => blobs, worker));
   hub = await createTestHub({ registry, ...(cacheSize === undefined ? {} : { cacheSize }) });
-  uploads = new Uploads(hub.client, files);
+  uploads = new Uploads(hub.client, blobs);
 }
 
 beforeEach(() => open());
@@ -99,6 +99,7 @@ const isIn =
   ({ progress }: Upload): boolean =>
     progress.phase === phase;
 const add = (): Promise<string> => hub.clock.runUntil(uploads.add(new File([content], "numbers.bin")));
+const keep = (id: string): Promise<unknown> => blobs.put(id, new File([content], "numbers.bin"));
 const sends = (): string[] => worker.calls.filter((call) => call.startsWith("send"));
 
 describe("an upload", () => {
@@ -115,7 +116,7 @@ describe("an upload", () => {
     await hub.raise(id, confirm);
     await until(id, ({ result }) => result !== undefined);
     expect(await hub.result(id)).toEqual({ status: "stored", bytes: content.length, sha256 });
-    expect(await files.list()).toEqual([]);
+    expect(await blobs.list()).toEqual([]);
     const history = JSON.stringify(await hub.client.getInstanceHistory(id), (_key, value) =>
       typeof value === "bigint" ? String(value) : value,
     );
@@ -151,7 +152,7 @@ describe("an upload", () => {
       if (call === "declare") worker.transfers.get(id)?.chunks.set(0, content.subarray(0, 64 * 1024));
     };
     const id = `upload-${"a".repeat(20)}`;
-    await files.keep({ id, name: "numbers.bin", content: new Blob([content]) });
+    await keep(id);
     const chunkBytes = chunkBytesOf(content.length);
     await worker.declare(id, { name: "numbers.bin", bytes: content.length, chunkBytes, sha256 });
     await hub.clock.runUntil(uploads.adopt());
@@ -178,7 +179,7 @@ describe("an upload", () => {
     await hub.raise(id, confirm);
     const { metadata } = await until(id, ({ metadata: { runtimeStatus } }) => runtimeStatus === "FAILED");
     expect(metadata.failureDetails?.errorMessage).toMatch(/lost the file 3 times/);
-    expect(await files.list()).toHaveLength(1);
+    expect(await blobs.list()).toHaveLength(1);
     worker.before = () => undefined;
     await hub.clock.runUntil(uploads.retry(id));
     await hub.clock.runUntil(uploads.confirm(id));
@@ -188,10 +189,10 @@ describe("an upload", () => {
 
   it("whose file this browser lost fails at once, and can be tried again when it is back", async () => {
     const id = await add();
-    await files.forget(id);
+    for (const kept of await blobs.list(id)) await blobs.remove(kept);
     const failed = await until(id, ({ metadata: { runtimeStatus } }) => runtimeStatus === "FAILED");
     expect(failed.metadata.failureDetails?.errorMessage).toMatch(/pick it again/);
-    await files.keep({ id, name: "numbers.bin", content: new Blob([content]) });
+    await keep(id);
     await hub.clock.runUntil(uploads.retry(id));
     await until(id, isIn("awaiting confirmation"));
     expect(worker.sha256Of(id)).toBe(sha256);
@@ -206,7 +207,7 @@ describe("an upload", () => {
     await until(id, ({ result }) => result?.status === "cancelled");
     hub.activity(step).reset();
     expect(worker.transfers.has(id)).toBe(false);
-    expect(await files.list()).toEqual([]);
+    expect(await blobs.list()).toEqual([]);
   });
 
   it("that is cancelled while it waits for a person undoes what it did", async () => {
@@ -228,7 +229,7 @@ describe("an upload", () => {
 describe("uploads", () => {
   it("of kept files are started once, however often they are adopted", async () => {
     const id = `upload-${"b".repeat(20)}`;
-    await files.keep({ id, name: "numbers.bin", content: new Blob([content]) });
+    await keep(id);
     await hub.clock.runUntil(Promise.all([uploads.adopt(), uploads.adopt()]));
     await until(id, isIn("awaiting confirmation"));
     await hub.clock.runUntil(uploads.adopt());

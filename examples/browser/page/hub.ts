@@ -1,9 +1,6 @@
 import { isPerduraError } from "perdura";
 import { connectTaskHub, openTaskHub, type TaskHub } from "perdura/indexeddb";
-import type { FileStore } from "../files/file-store.ts";
-import { IndexedDbFileStore } from "../files/indexeddb-file-store.ts";
-import { MemoryFileStore } from "../files/memory-file-store.ts";
-import { FILES, HUB } from "../names.ts";
+import { HUB } from "../names.ts";
 import { uploadSteps } from "../upload/steps.ts";
 import { TransferClient } from "../upload/transfer-client.ts";
 import { uploadRegistry } from "../upload/upload.ts";
@@ -11,7 +8,6 @@ import { uploadRegistry } from "../upload/upload.ts";
 /** The hub as this page has it. */
 export interface PageHub {
   readonly hub: TaskHub;
-  readonly files: FileStore;
   /** Whether this tab runs the uploads, itself or in its worker. */
   isRunner(): boolean;
 }
@@ -25,12 +21,13 @@ export async function openPageHub(): Promise<PageHub> {
   });
   try {
     const hub = await connectTaskHub(worker, { name: HUB });
-    return { hub, files: new IndexedDbFileStore(FILES), isRunner: () => role === "runner" };
+    return { hub, isRunner: () => role === "runner" };
   } catch (error) {
     worker.terminate();
     if (!isPerduraError(error) || error.code !== "storage_unavailable") throw error;
-    const files = new MemoryFileStore();
-    const hub = await openTaskHub({ name: HUB, registry: uploadRegistry(uploadSteps(files, new TransferClient())) });
-    return { hub, files, isRunner: () => hub.status.role === "runner" };
+    const registry = uploadRegistry(uploadSteps(async () => (await opening).blobs, new TransferClient()));
+    const opening: Promise<TaskHub> = openTaskHub({ name: HUB, registry });
+    const hub = await opening;
+    return { hub, isRunner: () => hub.status.role === "runner" };
   }
 }

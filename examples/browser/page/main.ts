@@ -14,7 +14,7 @@ keepApp(notices).catch(onTrouble);
 const page = await openPageHub();
 notices.listen(page.hub);
 showStatus(page);
-const uploads = new Uploads(page.hub.client, page.files);
+const uploads = new Uploads(page.hub.client, page.hub.blobs);
 const list = new UploadList(uploads, onTrouble);
 watchPicks(async (files) => {
   for (const file of files) {

@@ -1,4 +1,4 @@
-/** What the upload's code and its page say to each other. It is in history, so it is small: contents stay in the file store. */
+/** What the upload's code and its page say to each other. It is in history, so it is small: contents are blobs of the hub. */
 
 /** The input: a kept file, by reference. The instance's id is the file's. */
 export interface UploadRequest {

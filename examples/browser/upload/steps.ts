@@ -1,5 +1,5 @@
 import { type ActivityReference, defineActivity, NonRetriableError, type RetryPolicy } from "perdura";
-import type { FileStore } from "../files/file-store.ts";
+import type { HubBlobs } from "perdura/indexeddb";
 import { chunkBytesOf, type Declaration } from "./model.ts";
 import type { TransferClient, TransferStatus } from "./transfer-client.ts";
 
@@ -32,11 +32,14 @@ export interface UploadSteps {
 }
 
 /** Makes the activities. Those that need the Worker wait for a network without using up an attempt. */
-export function uploadSteps(files: FileStore, transfers: Transfers): UploadSteps {
+export function uploadSteps(blobs: () => Promise<HubBlobs>, transfers: Transfers): UploadSteps {
   const read = async (id: string): Promise<Blob> => {
-    const kept = await files.read(id);
+    const [kept] = await (await blobs()).list(id);
     if (kept === undefined) throw new NonRetriableError("this browser does not keep the file any more: pick it again");
-    return kept.content;
+    return (await blobs()).get(kept);
+  };
+  const forget = async (id: string): Promise<void> => {
+    for (const kept of await (await blobs()).list(id)) await (await blobs()).remove(kept);
   };
   const online = { retry, timeout: "2m", runWhen: "online" } as const;
   return {
@@ -65,7 +68,7 @@ export function uploadSteps(files: FileStore, transfers: Transfers): UploadSteps
       online,
     ),
     discard: defineActivity("discard", ({ signal }, id) => transfers.discard(id, signal), online),
-    forget: defineActivity("forget", (_ctx, id) => files.forget(id)),
+    forget: defineActivity("forget", (_ctx, id) => forget(id)),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { OrchestrationMetadata, TaskHubClient } from "perdura";
-import type { FileStore } from "../files/file-store.ts";
+import type { HubBlobs } from "perdura/indexeddb";
 import { MAX_FILE_BYTES, type Progress, type UploadRequest, type UploadResult } from "./model.ts";
 import { cancel, confirm, UPLOAD } from "./upload.ts";
 
@@ -15,11 +15,11 @@ export interface Upload {
 /** All that a person can do with uploads, in whichever tab. Uploads are orchestrations; this only speaks to their hub. */
 export class Uploads {
   readonly #client: TaskHubClient;
-  readonly #files: FileStore;
+  readonly #blobs: HubBlobs;
 
-  constructor(client: TaskHubClient, files: FileStore) {
+  constructor(client: TaskHubClient, blobs: HubBlobs) {
     this.#client = client;
-    this.#files = files;
+    this.#blobs = blobs;
   }
 
   /**
@@ -33,14 +33,16 @@ export class Uploads {
     }
     const id = `upload-${crypto.randomUUID()}`;
     const { name, size } = file;
-    await this.#files.keep({ id, name, content: file });
+    await this.#blobs.put(id, file);
     await this.#start(id, { name, bytes: size });
     return id;
   }
 
   /** Starts the uploads of kept files that have none. Safe in several tabs at once. */
   async adopt(): Promise<void> {
-    for (const { id, name, content } of await this.#files.list()) await this.#start(id, { name, bytes: content.size });
+    for (const { instanceId, name, size } of await this.#blobs.list()) {
+      await this.#start(instanceId, { name: name ?? instanceId, bytes: size });
+    }
   }
 
   /** The newest uploads. */
@@ -69,9 +71,9 @@ export class Uploads {
     await this.#client.restartOrchestration(id);
   }
 
-  /** Deletes an ended upload, and the kept file if there still is one. The file goes first: one that is left would be adopted. */
+  /** Deletes an ended upload, and with it the kept file if there still is one: a hub in memory leaves that to us. */
   async remove(id: string): Promise<void> {
-    await this.#files.forget(id);
+    for (const kept of await this.#blobs.list(id)) await this.#blobs.remove(kept);
     await this.#client.purgeOrchestrationState(id);
   }
 

@@ -22,6 +22,8 @@ export interface BlobRef {
  *
  * A blob belongs to an instance and is purged with it. It may be kept before its instance is started, under the id that the
  * start will use: then the file is safe by the time that the start is. One whose instance is never started goes after a day.
+ *
+ * A codec does not encrypt blobs, and an exported instance does not contain them. In memory they stay until they are removed.
  */
 export interface HubBlobs {
   /**
@@ -120,7 +122,7 @@ async function orphansOf(
   return suspects.filter((_, at) => (records[at]?.keptAtMs ?? Number.POSITIVE_INFINITY) < keptUntilMs);
 }
 
-/** Blobs of a hub in memory: gone with the page, like all of it. */
+/** Blobs in memory, for a hub in memory and for tests of an app's activities. They stay until they are removed, whatever is purged. */
 export class MemoryBlobs implements HubBlobs {
   readonly #kept = new Map<string, { readonly ref: BlobRef; readonly content: Blob }>();
 

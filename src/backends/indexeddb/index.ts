@@ -8,7 +8,7 @@ export {
   type SliceResult,
   type SyncEventLike,
 } from "./background.ts";
-export type { BlobRef, HubBlobs } from "./blobs.ts";
+export { type BlobRef, type HubBlobs, MemoryBlobs } from "./blobs.ts";
 export { BrowserTaskHub } from "./browser-task-hub.ts";
 export { type ConnectTaskHubOptions, connectTaskHub, type EngineWorker } from "./connect-task-hub.ts";
 export type { DurabilityOptions } from "./durability.ts";
