@@ -87,6 +87,8 @@ export class Partition implements Backend {
   readonly #transfer: Transfer;
   readonly #rendezvous = new LocalRendezvous();
   #state: "stopped" | "starting" | "running" = "stopped";
+  /** Counts starts and stops: what a start waited for may come after the stop that overtook it. */
+  #stint = 0;
   #unsubscribe: (() => void)[] = [];
   #isReady = false;
   /** Ownership was lost and could not be taken again. */
@@ -135,12 +137,13 @@ export class Partition implements Backend {
 
   async start(): Promise<void> {
     if (this.#state !== "stopped") throw new BackendAlreadyStartedError();
-    await this.#ready();
     this.#state = "starting";
+    const stint = ++this.#stint;
     try {
-      await this.#own();
+      await this.#ready();
+      await this.#own(stint);
     } catch (error) {
-      this.#state = "stopped";
+      if (this.#stint === stint) this.#state = "stopped";
       throw error;
     }
     const { signals, scheduler } = this.#context.ports;
@@ -158,8 +161,12 @@ export class Partition implements Backend {
   }
 
   /** Becomes the owner, and again each time that ownership is lost. */
-  async #own(): Promise<void> {
+  async #own(stint: number): Promise<void> {
     const tenure = await this.#context.ports.ownership.acquire();
+    if (this.#stint !== stint) {
+      await tenure.release();
+      throw new AbortedError("the backend was stopped before it owned its partition");
+    }
     this.#context.tenure = tenure;
     tenure.lost.addEventListener(
       "abort",
@@ -177,9 +184,11 @@ export class Partition implements Backend {
   async #regain(): Promise<void> {
     const { options, ports } = this.#context;
     this.#mustRegain = false;
+    const stint = this.#stint;
     try {
-      await this.#own();
+      await this.#own(stint);
     } catch (error) {
+      if (this.#stint !== stint) return;
       options.logger.error("ownership could not be taken again; tried once more later", error);
       this.#mustRegain = true;
       ports.scheduler.arm(this.#context.now + REGAIN_MS);
@@ -198,6 +207,7 @@ export class Partition implements Backend {
   async stop(): Promise<void> {
     if (this.#state === "stopped") return;
     this.#state = "stopped";
+    this.#stint++;
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     const { tenure } = this.#context;
     this.#letGo(new AbortedError("the backend has stopped"));
