@@ -181,7 +181,7 @@ describe("a turn", () => {
     expect((await client.waitForOrchestrationCompletion(id)).output).toBe("3");
   });
 
-  it("may be answered in parts", async () => {
+  it("may be answered in parts, each of which counts once", async () => {
     const { client, microsoft } = await setup({ dialect: "microsoft" });
     const stop = new AbortController();
     undo.push(() => stop.abort());
@@ -196,11 +196,14 @@ describe("a turn", () => {
         chunkIndex: 0,
         actions: [{ id: 0, orchestratorActionType: { case: "createTimer", value: timer } }],
       });
-      await microsoft.completeOrchestratorTask({
+      const second = {
         ...part,
         chunkIndex: 1,
-        actions: [{ id: 1, orchestratorActionType: { case: "createTimer", value: timer } }],
-      });
+        actions: [{ id: 1, orchestratorActionType: { case: "createTimer" as const, value: timer } }],
+      };
+      await microsoft.completeOrchestratorTask(second);
+      // Its sender did not hear that it had arrived.
+      await microsoft.completeOrchestratorTask(second);
       expect((await client.fetchOrchestrationMetadata(id)).waitingOn.timers).toHaveLength(0);
       await microsoft.completeOrchestratorTask({
         ...part,

@@ -3,6 +3,7 @@ import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import { pause } from "../client/backoff.ts";
+import { CALL_ID_HEADER } from "../server/repeated-calls.ts";
 import { isFromBefore } from "./upstream-refusal.ts";
 
 /** The body of one request: whole, or, where it is large, its beginning and the rest as it comes. */
@@ -23,7 +24,7 @@ const TCP_KEEP_ALIVE_MS = 20_000;
  */
 const IDLE_MS = 4000;
 
-/** What may be sent twice: an answer that the hub has already is dropped there. */
+/** What may be sent twice, under one name: an answer that the hub has already is dropped there. */
 const REPEATABLE = /\/Complete\w+Task$/;
 
 /**
@@ -60,9 +61,10 @@ export class Upstream {
   ): Promise<IncomingMessage> {
     const untilMs = performance.now() + this.#patienceMs;
     const isRepeatable = REPEATABLE.test(path) && body.rest === undefined;
+    const named = isRepeatable ? { ...headers, [CALL_ID_HEADER]: crypto.randomUUID() } : headers;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
       const isLast = performance.now() + pauseMs > untilMs;
-      const attempt = this.#attempt(path, headers, body, signal);
+      const attempt = this.#attempt(path, named, body, signal);
       try {
         const response = await attempt.response;
         if (isLast || !isRepeatable || !isFromBefore(response.statusCode)) return response;

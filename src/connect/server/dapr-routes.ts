@@ -20,6 +20,7 @@ import { DIALECT_HEADER } from "./dialect-switch.ts";
 import { type HubService, nonEmpty } from "./hub-service.ts";
 import type { WorkerExchange } from "./local-dispatcher.ts";
 import { chunksOf } from "./paged-history.ts";
+import type { RepeatedCalls } from "./repeated-calls.ts";
 import { type OutgoingItem, type WorkItemStreamOptions, workItems } from "./work-item-source.ts";
 import type { WorkerDescription } from "./worker-stream.ts";
 
@@ -29,6 +30,8 @@ export interface RouteParts {
   /** Where workers' streams end; absent where only clients are served. */
   readonly exchange: WorkerExchange | undefined;
   readonly streams: WorkItemStreamOptions;
+  /** Answers that came before, to either dialect. */
+  readonly repeated: RepeatedCalls;
   /** StartInstance answers when the start is durable, and does not wait for a worker to take it up. */
   readonly skipWaitForInstanceStart: boolean;
 }
@@ -182,10 +185,10 @@ function managementOf({ hub, skipWaitForInstanceStart }: RouteParts): Routes {
   };
 }
 
-function workOf({ hub, streams }: RouteParts, exchange: WorkerExchange): Routes {
+function workOf({ hub, streams, repeated }: RouteParts, exchange: WorkerExchange): Routes {
   const completeTurn = (response: OrchestratorResponse, context: HandlerContext): Promise<Record<string, never>> =>
     call(context, async () => {
-      exchange.completeTurn(response, Dialect.DAPR);
+      repeated.once(context.requestHeader, () => exchange.completeTurn(response, Dialect.DAPR));
       return {};
     });
   return {
@@ -198,7 +201,7 @@ function workOf({ hub, streams }: RouteParts, exchange: WorkerExchange): Routes 
     completeWorkflowTask: completeTurn,
     completeActivityTask: (response, context) =>
       call(context, async () => {
-        exchange.completeActivity(response);
+        repeated.once(context.requestHeader, () => exchange.completeActivity(response));
         return {};
       }),
     abandonTaskActivityWorkItem: ({ completionToken }) => {

@@ -314,6 +314,9 @@ export class LocalDispatcher implements Dispatcher, WorkerExchange {
       return;
     }
     if (response.isPartial || ticket.parts.length > 0) {
+      // A part that was sent again, since its sender could not know whether it had arrived.
+      const { chunkIndex } = response;
+      if (chunkIndex !== undefined && ticket.parts.some((part) => part.chunkIndex === chunkIndex)) return;
       if (ticket.parts.length >= MAX_PARTS)
         throw new InvalidArgumentError(`an answer may have ${MAX_PARTS} parts at most`);
       ticket.parts.push(response);
