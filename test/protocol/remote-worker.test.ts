@@ -110,6 +110,22 @@ describe("a remote worker", () => {
     await expect.poll(() => heard).toEqual([true, false, true, false]);
   });
 
+  it("comes back ever more slowly to a hub that greets it and refuses its stream", async () => {
+    let refusals = 0;
+    const hub = await serveHub({
+      onConnect: () => {
+        refusals++;
+        throw new Error("not today");
+      },
+    });
+    undo.push(() => hub.close());
+    work(transportTo(hub.address), code(), { firstRetryMs: 20, maxRetryMs: 2000 });
+    await sleep(1500);
+    // With delays that do not grow it would be 75 or so.
+    expect(refusals).toBeGreaterThan(3);
+    expect(refusals).toBeLessThan(20);
+  });
+
   it("ends what it has when it is stopped, and takes nothing new", async () => {
     const hub = await serveHub();
     undo.push(() => hub.close());

@@ -59,6 +59,9 @@ export function createRemoteTaskHubWorker(
   return new ConnectingWorker(newSidecarClient(transport), registry, options);
 }
 
+/** How long a session has to last for the next attempt to begin with the first delay again, in ms. */
+const LASTING_MS = 5000;
+
 class ConnectingWorker implements RemoteTaskHubWorker {
   readonly #client: SidecarClient;
   readonly #registry: TaskRegistry;
@@ -106,6 +109,7 @@ class ConnectingWorker implements RemoteTaskHubWorker {
     while (!signal.aborted) {
       const session = this.#newSession();
       this.#session = session;
+      const begun = performance.now();
       try {
         const running = session.run();
         // A retired session ends what it has beside the one that takes its place.
@@ -115,6 +119,8 @@ class ConnectingWorker implements RemoteTaskHubWorker {
           this.#logger.info("the connection to the task hub was lost or not made; tried again", error);
       }
       if (session.wasRetired || signal.aborted) continue;
+      // A hub that refuses the stream says hello all the same: only one that has lasted has gone well.
+      if (performance.now() - begun >= LASTING_MS) this.#backoff.reset();
       await pause(this.#backoff.next(), signal);
     }
   }
@@ -130,10 +136,7 @@ class ConnectingWorker implements RemoteTaskHubWorker {
       maxTurns: this.#options.maxParallelTurns ?? 100,
       maxActivities: this.#options.maxParallelActivities ?? 100,
       keepAliveMs: this.#options.keepAliveMs ?? 30_000,
-      onConnection: (isConnected) => {
-        if (isConnected) this.#backoff.reset();
-        this.#options.onConnection?.(isConnected);
-      },
+      onConnection: (isConnected) => this.#options.onConnection?.(isConnected),
     });
   }
 
