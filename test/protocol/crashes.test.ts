@@ -6,7 +6,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterEach, describe, expect, it } from "vitest";
 import { createConnectTaskHubClient } from "../../src/connect/index.ts";
 import type { TaskHubClient } from "../../src/core/hub/task-hub-client.ts";
-import { type ServeProcess, startScript, startServe } from "./support/serve-process.ts";
+import { type ServeProcess, startPerdura, startScript, startServe } from "./support/serve-process.ts";
 
 const cleanup: (() => unknown)[] = [];
 
@@ -91,6 +91,44 @@ describe("perdura serve", () => {
     }
   });
 
+  it("hands back what is in work when it is asked to stop, as often as that is", { timeout: 60_000 }, async () => {
+    const data = mkdtempSync(join(tmpdir(), "perdura-serve-"));
+    cleanup.push(() => rmSync(data, { recursive: true, force: true }));
+    let server = await served("--listen", "127.0.0.1:0", "--data", data);
+    const id = await clientOf(server.address).scheduleNewOrchestration("slowly", ["a"]);
+    // More often than the host of an activity may die over it.
+    for (let stops = 0; stops < 6; stops++) {
+      const busy = await worker(server.address, 60);
+      await expect.poll(() => busy.lines(), { timeout: 10_000 }).toContain("begins a");
+      expect(await server.end(stops % 2 === 0 ? "SIGTERM" : "SIGINT")).toBe(0);
+      await busy.kill();
+      server = await served("--listen", "127.0.0.1:0", "--data", data);
+    }
+    const last = await worker(server.address, 0);
+    const metadata = await clientOf(server.address).waitForOrchestrationCompletion(id, { timeout: "20s" });
+    expect(metadata.output).toBe("1");
+    expect(last.lines()).toContain("ends a");
+  });
+
+  it("an activity of a worker does not count as what kills the server, however often that is killed over it", {
+    timeout: 60_000,
+  }, async () => {
+    const data = mkdtempSync(join(tmpdir(), "perdura-serve-"));
+    cleanup.push(() => rmSync(data, { recursive: true, force: true }));
+    let server = await served("--listen", "127.0.0.1:0", "--data", data);
+    const id = await clientOf(server.address).scheduleNewOrchestration("slowly", ["a"]);
+    for (let kills = 0; kills < 6; kills++) {
+      const busy = await worker(server.address, 60);
+      await expect.poll(() => busy.lines(), { timeout: 10_000 }).toContain("begins a");
+      await server.end("SIGKILL");
+      await busy.kill();
+      server = await served("--listen", "127.0.0.1:0", "--data", data);
+    }
+    await worker(server.address, 0);
+    const metadata = await clientOf(server.address).waitForOrchestrationCompletion(id, { timeout: "20s" });
+    expect(metadata.output).toBe("1");
+  });
+
   it("says what is wrong with a command line", async () => {
     for (const [args, text] of [
       [["--listen", "nowhere"], "give host:port"],
@@ -101,5 +139,20 @@ describe("perdura serve", () => {
     }
     const server = await served("--listen", "127.0.0.1:0");
     await expect(startServe("--listen", server.address)).rejects.toThrow("EADDRINUSE");
+  });
+
+  it("serves in memory where Node has no SQLite of its own, and says what a hub on disk needs", async () => {
+    const withoutSqlite = { NODE_OPTIONS: "--no-experimental-sqlite" };
+    const server = await startPerdura(["serve", "--listen", "127.0.0.1:0"], withoutSqlite);
+    expect(await server.end("SIGTERM")).toBe(0);
+    await expect(startPerdura(["serve", "--data", "unused"], withoutSqlite)).rejects.toThrow(
+      /^perdura ended with 1: a hub on disk needs Node's own SQLite.*take Node 22\.13 or later/,
+    );
+  });
+
+  it("says how it is used to whoever asks, before or after a command", async () => {
+    for (const args of [["--help"], ["serve", "--help"], ["gateway", "-h"]]) {
+      await expect(startPerdura(args)).rejects.toThrow(/^perdura ended with 0: Usage: perdura serve/);
+    }
   });
 });
