@@ -74,7 +74,7 @@ export class Upstream {
         // The client's own fault.
         if (error instanceof ConnectError) throw error;
         const isSafe = body.rest === undefined && !attempt.wasConnected;
-        if (isLast || !(isSafe || isRepeatable)) throw this.#unreachable(error);
+        if (isLast || isUntrusted(error) || !(isSafe || isRepeatable)) throw this.#unreachable(error);
       }
       await pause(pauseMs, signal);
       if (signal.aborted) throw signal.reason;
@@ -108,9 +108,17 @@ export class Upstream {
   #unreachable(error: unknown): ConnectError {
     const { code, message } = error as { code?: string; message?: string };
     const what = [code, message].filter((part) => part !== undefined && part !== "").join(": ");
-    const text = `${this.url} cannot be reached or broke off (${what}): check that it runs and that --upstream is right`;
+    const advice = isUntrusted(error)
+      ? "its certificate is not one that Node trusts: name the file of its authority in NODE_EXTRA_CA_CERTS"
+      : "check that it runs and that --upstream is right";
+    const text = `${this.url} cannot be reached or broke off (${what}): ${advice}`;
     return new ConnectError(text, Code.Unavailable, undefined, undefined, error);
   }
+}
+
+/** Its certificate is not trusted, is out of date or is another's: that does not pass by itself. */
+function isUntrusted(error: unknown): boolean {
+  return /CERT|SELF_SIGNED|VERIFY/.test((error as { code?: string }).code ?? "");
 }
 
 /** One attempt, and what is known of it when it fails. */
