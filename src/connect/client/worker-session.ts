@@ -51,6 +51,9 @@ export class WorkerSession {
   readonly #working = new Set<Promise<void>>();
   /** What it holds, by completion token. */
   readonly #held = new Map<string, "turn" | "activity">();
+  /** When something came on the stream, and the longest silence that a health ping has ended, in ms of this host's. */
+  #heardAt = 0;
+  #pingGapMs = 0;
   #isRetired = false;
   #tellRetired: () => void = () => undefined;
   isConnected = false;
@@ -78,7 +81,11 @@ export class WorkerSession {
       this.isConnected = true;
       onConnection(true);
       void this.#keepAlive();
-      for await (const item of client.getWorkItems(this.#request(), callOptions(signal))) this.#take(item);
+      this.#heardAt = performance.now();
+      for await (const item of client.getWorkItems(this.#request(), callOptions(signal))) {
+        this.#hear(item);
+        this.#take(item);
+      }
     } catch (error) {
       if (!this.#isRetired) throw error;
     } finally {
@@ -137,6 +144,18 @@ export class WorkerSession {
     };
   }
 
+  #hear({ request }: WorkItem): void {
+    const now = performance.now();
+    if (request.case === "healthPing") this.#pingGapMs = Math.max(this.#pingGapMs, now - this.#heardAt);
+    this.#heardAt = now;
+  }
+
+  /** Whether the stream has been silent for much longer than its server lets it be. One that was never pinged may be. */
+  get #isTooSilent(): boolean {
+    const limitMs = Math.max(3 * this.#pingGapMs, 2 * this.#options.keepAliveMs);
+    return this.#pingGapMs > 0 && performance.now() - this.#heardAt > limitMs;
+  }
+
   /** A connection that died in silence is given up after two calls without an answer. */
   async #keepAlive(): Promise<void> {
     const { client, keepAliveMs } = this.#options;
@@ -144,12 +163,16 @@ export class WorkerSession {
     for (let missed = 0; !signal.aborted; ) {
       await pause(keepAliveMs, signal);
       if (signal.aborted) return;
+      let reason: unknown = new AbortedError("the task hub has sent no sign of life");
       try {
         await client.hello({}, callOptions(signal, HELLO_TIMEOUT_MS));
-        missed = 0;
+        // Over HTTP/1.1 that may have been another connection than the stream's.
+        missed = this.#isTooSilent ? missed + 1 : 0;
       } catch (error) {
-        if (++missed >= 2) this.#over.abort(error);
+        reason = error;
+        missed++;
       }
+      if (missed >= 2) this.#over.abort(reason);
     }
   }
 
