@@ -278,6 +278,29 @@ describe("a remote worker", () => {
     },
   );
 
+  it("frees what it held when it comes again, also where the hub has not heard of its stream's end", async () => {
+    const hub = await serveHub({ healthPingMs: 50 });
+    undo.push(() => hub.close());
+    const cable = await newCable(`http://${hub.address}`);
+    undo.push(() => cable.close());
+    let begun = 0;
+    const registry = new TaskRegistry()
+      .addActivity("slow", async (ctx) => {
+        // The first attempt ends with the connection, whose loss it is told of.
+        if (++begun === 1) await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+        return begun;
+      })
+      .addOrchestrator("one-slow", async (ctx) => ctx.callActivity("slow"));
+    work(transportTo(cable.address, "connect over HTTP/1.1"), registry, { keepAliveMs: 100 });
+    const client = createConnectTaskHubClient(transportTo(hub.address));
+    const id = await client.scheduleNewOrchestration("one-slow");
+    await expect.poll(() => begun).toBe(1);
+    // It has had pings.
+    await sleep(200);
+    cable.fallSilent((sent) => sent.includes("GetWorkItems"));
+    expect((await client.waitForOrchestrationCompletion(id, { timeout: "10s" })).output).toBe("2");
+  });
+
   it("is told of an attempt's number, tags and time limit, and its overdue attempt fails", async () => {
     const hub = await serveHub();
     undo.push(() => hub.close());

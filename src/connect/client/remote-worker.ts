@@ -62,6 +62,9 @@ export function createRemoteTaskHubWorker(
 /** How long a session has to last for the next attempt to begin with the first delay again, in ms. */
 const LASTING_MS = 5000;
 
+/** How many lost streams a worker remembers, the latest ones. */
+const MAX_LOST = 10;
+
 class ConnectingWorker implements RemoteTaskHubWorker {
   readonly #client: SidecarClient;
   readonly #registry: TaskRegistry;
@@ -72,6 +75,8 @@ class ConnectingWorker implements RemoteTaskHubWorker {
   readonly #activities: Limiter;
   readonly #backoff: Backoff;
   readonly #stop = new AbortController();
+  /** Streams that were lost: the hub may not have heard of it. */
+  #lost: readonly string[] = [];
   #loop: Promise<void> | undefined;
   #session: WorkerSession | undefined;
   #retiring: Promise<void> = Promise.resolve();
@@ -119,6 +124,7 @@ class ConnectingWorker implements RemoteTaskHubWorker {
           this.#logger.info("the connection to the task hub was lost or not made; tried again", error);
       }
       if (session.wasRetired || signal.aborted) continue;
+      if (session.wasConnected) this.#lost = [...this.#lost, session.name].slice(-MAX_LOST);
       // A hub that refuses the stream says hello all the same: only one that has lasted has gone well.
       if (performance.now() - begun >= LASTING_MS) this.#backoff.reset();
       await pause(this.#backoff.next(), signal);
@@ -136,6 +142,7 @@ class ConnectingWorker implements RemoteTaskHubWorker {
       maxTurns: this.#options.maxParallelTurns ?? 100,
       maxActivities: this.#options.maxParallelActivities ?? 100,
       keepAliveMs: this.#options.keepAliveMs ?? 30_000,
+      lostStreams: [...this.#lost],
       onConnection: (isConnected) => this.#options.onConnection?.(isConnected),
     });
   }

@@ -31,6 +31,8 @@ export interface WorkerSessionOptions {
   readonly maxTurns: number;
   readonly maxActivities: number;
   readonly keepAliveMs: number;
+  /** Names of former sessions' streams that were lost. */
+  readonly lostStreams: readonly string[];
   readonly onConnection: (isConnected: boolean) => void;
 }
 
@@ -45,6 +47,8 @@ const ANSWER_TIMEOUT_MS = 30_000;
 
 /** One stream of work, from its opening to its end. */
 export class WorkerSession {
+  /** Of its stream. */
+  readonly name: string = crypto.randomUUID();
   readonly #options: WorkerSessionOptions;
   /** Aborts when the stream is lost: what was in work belongs to others then. */
   readonly #over = new AbortController();
@@ -57,6 +61,8 @@ export class WorkerSession {
   #isRetired = false;
   #tellRetired: () => void = () => undefined;
   isConnected = false;
+  /** Whether it has been. */
+  wasConnected = false;
   /** Resolves when the session takes no more work. */
   readonly retired: Promise<void> = new Promise((resolve) => {
     this.#tellRetired = resolve;
@@ -79,6 +85,7 @@ export class WorkerSession {
     try {
       await client.hello({}, callOptions(signal, HELLO_TIMEOUT_MS));
       this.isConnected = true;
+      this.wasConnected = true;
       onConnection(true);
       void this.#keepAlive();
       this.#heardAt = performance.now();
@@ -128,7 +135,7 @@ export class WorkerSession {
   }
 
   #request(): Parameters<SidecarClient["getWorkItems"]>[0] {
-    const { registry, maxTurns, maxActivities } = this.#options;
+    const { registry, maxTurns, maxActivities, lostStreams } = this.#options;
     const orchestrators = registry.names("orchestrator");
     const activities = registry.names("activity");
     const takesAll = orchestrators.includes(WILDCARD) || activities.includes(WILDCARD);
@@ -136,6 +143,8 @@ export class WorkerSession {
       maxConcurrentOrchestrationWorkItems: maxTurns,
       maxConcurrentActivityWorkItems: maxActivities,
       keepsOrchestrators: true,
+      streamName: this.name,
+      lostStreams: [...lostStreams],
       ...(takesAll
         ? {}
         : {

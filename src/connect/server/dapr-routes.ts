@@ -222,7 +222,7 @@ function workOf({ hub, streams, repeated }: RouteParts, exchange: WorkerExchange
 }
 
 function workerOf(request: GetWorkItemsRequest, context: HandlerContext): WorkerDescription {
-  const { filters, keepsOrchestrators } = request;
+  const { filters, keepsOrchestrators, streamName, lostStreams } = request;
   const anyVersion = (name: string): { name: string; versions: readonly string[] } => ({ name, versions: [] });
   return {
     dialect: Dialect.DAPR,
@@ -233,6 +233,8 @@ function workerOf(request: GetWorkItemsRequest, context: HandlerContext): Worker
     // Ours do.
     takesPings: keepsOrchestrators,
     userAgent: context.requestHeader.get("user-agent") ?? "",
+    ...(streamName === "" ? {} : { streamName }),
+    ...(lostStreams.length === 0 ? {} : { lostStreams }),
     ...(filters === undefined
       ? {}
       : { orchestrators: filters.orchestrators.map(anyVersion), activities: filters.activities.map(anyVersion) }),
