@@ -67,6 +67,7 @@ async function setup(place: string): Promise<Setup> {
       return "luck";
     })
     .addOrchestrator("add", (ctx, n: number) => ctx.callActivity("plus-one", n))
+    .addOrchestrator("parent", (ctx) => ctx.callSubOrchestrator("add", 1, { instanceId: `${ctx.instanceId}-child` }))
     .addOrchestrator("unlucky", (ctx) => ctx.callActivity("fails-once"))
     .addOrchestrator("two-events", async (ctx) => [
       await ctx.waitForExternalEvent("go"),
@@ -265,6 +266,37 @@ describe.each(Object.keys(PLACES))("of %s", (place) => {
       for (const payload of [1, 2]) await client.raiseEvent(id, "go", payload, { idempotencyKey: "first" });
       await client.raiseEvent(id, "go", 3, { idempotencyKey: "second" });
       expect((await client.waitForOrchestrationCompletion(id)).output).toBe("[1,3]");
+    });
+  });
+
+  describe("what a start says", () => {
+    it("is shown by the instance and by its children, in both dialects", async () => {
+      const { client, dapr, microsoft } = await setup(place);
+      const executionId = "0123456789abcdef0123456789abcdef";
+      for (const [kind, one] of [
+        ["dapr", dapr],
+        ["microsoft", microsoft],
+      ] as const) {
+        const instanceId = `told-${kind}`;
+        const said = { version: "2.1", tags: { team: "blue" }, executionId };
+        // The past means now, and an empty text no input.
+        const scheduledStartTimestamp = { seconds: 0n };
+        await one.startInstance({ instanceId, name: "parent", input: "", scheduledStartTimestamp, ...said });
+        await client.waitForOrchestrationCompletion(instanceId);
+        const { exists, orchestrationState } = await one.getInstance({ instanceId, getInputsAndOutputs: true });
+        expect([exists, orchestrationState]).toMatchObject([
+          true,
+          { instanceId, name: "parent", output: "2", ...said },
+        ]);
+        expect(orchestrationState?.input).toBeUndefined();
+        const bare = (await one.getInstance({ instanceId })).orchestrationState;
+        expect([bare?.output, bare?.tags]).toEqual([undefined, said.tags]);
+        const child = (await one.getInstance({ instanceId: `${instanceId}-child` })).orchestrationState;
+        expect(child).toMatchObject({ name: "add", parentInstanceId: instanceId });
+        expect(child?.executionId).toMatch(/^[0-9a-f]{32}$/);
+        expect((await one.waitForInstanceStart({ instanceId: "nobody" })).exists).toBe(false);
+        expect((await one.waitForInstanceCompletion({ instanceId: "nobody" })).exists).toBe(false);
+      }
     });
   });
 
