@@ -20,18 +20,39 @@ afterEach(async () => {
 });
 
 interface Setup {
-  readonly transportBelow: (prefix: string) => Transport;
+  readonly transportBelow: Place["transportBelow"];
+  readonly post: Place["post"];
   readonly client: TaskHubClient;
   readonly dapr: Client<typeof daprService>;
   readonly microsoft: Client<typeof microsoftService>;
 }
 
-/** Where a hub is: each gives the transport below a prefix. */
-const PLACES: Readonly<Record<string, () => Promise<(prefix: string) => Transport>>> = {
+/** A way to a hub. */
+interface Place {
+  transportBelow(prefix: string): Transport;
+  /** A call without any library, in JSON. */
+  post(method: string, body: object, headers: Record<string, string>): Promise<Response>;
+}
+
+function postTo(url: string, own: Record<string, string> = {}): Place["post"] {
+  return (method, body, headers) =>
+    fetch(`${url}/TaskHubSidecarService/${method}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...own, ...headers },
+      body: JSON.stringify(body),
+    });
+}
+
+/** Where a hub may be. */
+const PLACES: Readonly<Record<string, () => Promise<Place>>> = {
   "perdura serve": async () => {
     const hub = await serveHub();
     undo.push(() => hub.close());
-    return (prefix) => createGrpcTransport({ baseUrl: `http://${hub.address}${prefix}` });
+    const url = `http://${hub.address}`;
+    return {
+      transportBelow: (prefix) => createGrpcTransport({ baseUrl: `${url}${prefix}` }),
+      post: postTo(url),
+    };
   },
   "a Worker": async () => {
     edge ??= await startEdgeWorker();
@@ -42,7 +63,7 @@ const PLACES: Readonly<Record<string, () => Promise<(prefix: string) => Transpor
     const below = (prefix: string): Transport => newTransport(`${url}${prefix}`, hub);
     // There a hub may be used without that; it is not there by name then.
     await createClient(daprService, below("")).createTaskHub({});
-    return below;
+    return { transportBelow: below, post: postTo(url, { taskhub: hub }) };
   },
 };
 
@@ -56,8 +77,9 @@ afterAll(async () => {
 
 /** A hub with a worker. */
 async function setup(place: string): Promise<Setup> {
-  const transportBelow = await PLACES[place]?.();
-  if (transportBelow === undefined) throw new Error(`there is no place '${place}'`);
+  const way = await PLACES[place]?.();
+  if (way === undefined) throw new Error(`there is no place '${place}'`);
+  const { transportBelow, post } = way;
   const transport = transportBelow("");
   let failures = 0;
   const registry = new TaskRegistry()
@@ -79,6 +101,7 @@ async function setup(place: string): Promise<Setup> {
   undo.push(() => worker.stop());
   return {
     transportBelow,
+    post,
     client: createConnectTaskHubClient(transport),
     dapr: createClient(daprService, transportBelow("/dapr")),
     microsoft: createClient(microsoftService, transportBelow("/microsoft")),
@@ -297,6 +320,19 @@ describe.each(Object.keys(PLACES))("of %s", (place) => {
         expect((await one.waitForInstanceStart({ instanceId: "nobody" })).exists).toBe(false);
         expect((await one.waitForInstanceCompletion({ instanceId: "nobody" })).exists).toBe(false);
       }
+    });
+  });
+
+  describe("a wait", () => {
+    it("ends with the deadline that it was given, said by the server itself", async () => {
+      const { client, post } = await setup(place);
+      const instanceId = await client.scheduleNewOrchestration("wait");
+      const begun = performance.now();
+      const response = await post("WaitForInstanceCompletion", { instanceId }, { "connect-timeout-ms": "300" });
+      expect(await response.json()).toMatchObject({ code: "deadline_exceeded" });
+      expect(performance.now() - begun).toBeLessThan(3000);
+      await client.raiseEvent(instanceId, "go", "on");
+      expect((await client.waitForOrchestrationCompletion(instanceId)).output).toBe('"on"');
     });
   });
 
