@@ -121,11 +121,18 @@ describe("a remote worker", () => {
       },
     });
     undo.push(() => hub.close());
-    work(transportTo(hub.address), code(), { firstRetryMs: 20, maxRetryMs: 2000 });
+    const warnings: unknown[] = [];
+    const logger = {
+      ...silentLogger(),
+      warn: (...values: readonly unknown[]) => warnings.push(values.map(String).join()),
+    };
+    work(transportTo(hub.address), code(), { firstRetryMs: 20, maxRetryMs: 2000, logger });
     await sleep(1500);
     // With delays that do not grow it would be 75 or so.
     expect(refusals).toBeGreaterThan(3);
     expect(refusals).toBeLessThan(20);
+    // It says so, and not each time.
+    expect(warnings).toEqual([expect.stringContaining("not today")]);
   });
 
   it("ends what it has when it is stopped, and takes nothing new", async () => {

@@ -111,7 +111,9 @@ class ConnectingWorker implements RemoteTaskHubWorker {
 
   async #run(): Promise<void> {
     const { signal } = this.#stop;
+    let isTold = false;
     while (!signal.aborted) {
+      let failure: unknown;
       const session = this.#newSession();
       this.#session = session;
       const begun = performance.now();
@@ -120,13 +122,25 @@ class ConnectingWorker implements RemoteTaskHubWorker {
         // A retired session ends what it has beside the one that takes its place.
         await Promise.race([running, session.retired]);
       } catch (error) {
-        if (!signal.aborted)
-          this.#logger.info("the connection to the task hub was lost or not made; tried again", error);
+        failure = error;
       }
       if (session.wasRetired || signal.aborted) continue;
-      if (session.wasConnected) this.#lost = [...this.#lost, session.name].slice(-MAX_LOST);
-      // A hub that refuses the stream says hello all the same: only one that has lasted has gone well.
-      if (performance.now() - begun >= LASTING_MS) this.#backoff.reset();
+      if (session.wasConnected) {
+        this.#lost = [...this.#lost, session.name].slice(-MAX_LOST);
+        // A hub that refuses the stream says hello all the same: only one that has lasted has gone well.
+        if (performance.now() - begun >= LASTING_MS) {
+          this.#backoff.reset();
+          isTold = false;
+        }
+      }
+      if (failure !== undefined) {
+        // Once, not for each attempt: it may be a wrong address or token, or a hub that comes up later.
+        this.#logger[isTold ? "info" : "warn"](
+          "no connection to the task hub; tried again until there is one",
+          failure,
+        );
+        isTold = true;
+      }
       await pause(this.#backoff.next(), signal);
     }
   }
