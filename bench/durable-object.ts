@@ -2,63 +2,15 @@
  * The engine on Durable Objects in a local workerd, beside the bare platform and the platform's own workflow engine, in one
  * run. Storage is on the folder that TMPDIR names: memory-backed ones repeat best.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { build } from "esbuild";
-import { Miniflare } from "miniflare";
+import { startLocalWorker } from "./local-worker.ts";
 import { median, printTable } from "./table.ts";
 
-const NAME = "bench";
 const ROUNDS = 3;
-const folder = mkdtempSync(join(tmpdir(), "perdura-bench-"));
-const root = new URL("../", import.meta.url).pathname;
-const bundle = await build({
-  absWorkingDir: root,
-  entryPoints: ["bench/durable-object/worker.ts"],
-  bundle: true,
-  format: "esm",
-  platform: "browser",
-  target: "es2022",
-  external: ["cloudflare:workers"],
-  write: false,
-  logLevel: "silent",
-});
-const object = (exportName: string) => ({ type: "durable-object" as const, worker: NAME, exportName });
-const sqlite = { type: "durable-object" as const, storage: "sqlite" as const };
-const miniflare = new Miniflare({
-  cf: false,
-  logRequests: false,
-  enableDevRegistry: false,
-  telemetry: { enabled: false },
-  resourcePersistencePath: folder,
-  handleStructuredLogs: () => undefined,
-  workers: [
-    {
-      config: {
-        name: NAME,
-        compatibilityDate: "2026-10-01",
-        compatibilityFlags: ["no_nodejs_compat", "no_nodejs_compat_v2"],
-        manifest: {
-          mainModule: "worker.js",
-          modulesRoot: "/",
-          modules: { "worker.js": { type: "esm", contents: bundle.outputFiles[0]?.text ?? "" } },
-        },
-        env: {
-          ORCHESTRATIONS: object("OrchestrationObject"),
-          HUB_INDEX: object("HubIndexObject"),
-          BARE: object("BareObject"),
-          FLOW: { type: "workflow" as const, name: "flow", worker: NAME, exportName: "Flow" },
-        },
-        exports: { OrchestrationObject: sqlite, HubIndexObject: sqlite, BareObject: sqlite },
-      },
-      dev: {},
-    },
-  ],
-});
+const objects = { ORCHESTRATIONS: "OrchestrationObject", HUB_INDEX: "HubIndexObject", BARE: "BareObject" };
+const worker = await startLocalWorker("bench/durable-object/worker.ts", objects, "Flow");
 
 try {
-  const url = (await miniflare.ready).origin;
+  const { url } = worker;
   const call = async <T>(path: string): Promise<{ readonly ms: number; readonly answer: T }> => {
     const begun = performance.now();
     const response = await fetch(`${url}${path}`);
@@ -115,6 +67,5 @@ try {
     [[early.toFixed(2), late.toFixed(2), (late / early).toFixed(2)]],
   );
 } finally {
-  await miniflare.dispose();
-  rmSync(folder, { recursive: true, force: true });
+  await worker.stop();
 }

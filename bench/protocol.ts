@@ -1,8 +1,14 @@
 /**
- * The executor protocol: a remote worker and client against `perdura serve` in a process of its own, per transport, beside the
- * same work in one process and the bare cost of a call (`Hello`). Times in ms; machines differ, ratios travel.
+ * The executor protocol: a remote worker and client per transport, against `perdura serve`, against a Worker in a local workerd, and
+ * over native gRPC through `perdura gateway` to either; each in processes of its own, beside the same work in one process and the
+ * bare cost of a call (`Hello`). Times in ms; machines differ, ratios travel.
+ *
+ * Arguments: how many rounds (default 3), and a text: only rows whose name has it are run.
  */
 import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
@@ -10,6 +16,7 @@ import { openMemoryTaskHub } from "../src/backends/memory/index.ts";
 import { createConnectTaskHubClient, createRemoteTaskHubWorker } from "../src/connect/index.ts";
 import { daprService } from "../src/connect/protocol/services.ts";
 import { silentLogger, type TaskHubClient, TaskRegistry } from "../src/core/index.ts";
+import { startLocalWorker } from "./local-worker.ts";
 import { median, printTable } from "./table.ts";
 
 const STEPS = 500;
@@ -59,14 +66,61 @@ async function loads(client: TaskHubClient): Promise<number[]> {
   ];
 }
 
-/** `perdura serve`, and where it listens. */
-async function startServe(): Promise<{ readonly baseUrl: string; stop(): void }> {
+/** What is measured at the far end, and how it is stopped. */
+interface Far {
+  readonly baseUrl: string;
+  stop(): Promise<void> | void;
+}
+
+/** The command `perdura`, and where it listens. */
+async function startPerdura(...args: readonly string[]): Promise<Far> {
   const cli = fileURLToPath(new URL("../src/connect/node/cli.ts", import.meta.url));
-  const child = spawn(process.execPath, [cli, "serve", "--listen", "127.0.0.1:0"], {
+  const [command = "", ...options] = args;
+  const child = spawn(process.execPath, [cli, command, "--listen", "127.0.0.1:0", ...options], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const line = await new Promise<string>((resolve) => child.stdout.setEncoding("utf8").once("data", resolve));
   return { baseUrl: `http://${/on (\S+) /.exec(line)?.[1]}`, stop: () => void child.kill() };
+}
+
+const startServe = (): Promise<Far> => startPerdura("serve");
+
+async function startServeOnDisk(): Promise<Far> {
+  const folder = mkdtempSync(join(tmpdir(), "perdura-bench-"));
+  const { baseUrl, stop } = await startPerdura("serve", "--data", folder);
+  return {
+    baseUrl,
+    stop: async () => {
+      await stop();
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function startWorker(): Promise<Far> {
+  const objects = {
+    ORCHESTRATIONS: "OrchestrationObject",
+    HUB_INDEX: "HubIndexObject",
+    DISPATCHER: "DispatcherObject",
+  };
+  const { url, stop } = await startLocalWorker("bench/protocol/worker.ts", objects);
+  return { baseUrl: url, stop };
+}
+
+/** A gateway before another far end. */
+function behindGateway(start: () => Promise<Far>): () => Promise<Far> {
+  return async () => {
+    const upstream = await start();
+    const gateway = await startPerdura("gateway", "--upstream", upstream.baseUrl);
+    return {
+      baseUrl: gateway.baseUrl,
+      stop: async () => {
+        await gateway.stop();
+        await upstream.stop();
+      },
+    };
+  };
 }
 
 async function overTransport(transport: Transport): Promise<number[]> {
@@ -89,21 +143,40 @@ async function inProcess(): Promise<number[]> {
   return [...times, 0];
 }
 
-const TRANSPORTS: Readonly<Record<string, (baseUrl: string) => Transport>> = {
-  gRPC: (baseUrl) => createGrpcTransport({ baseUrl }),
-  "gRPC-Web": (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "2" }),
-  Connect: (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: true }),
-  "Connect, JSON": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: false }),
+type NewTransport = (baseUrl: string) => Transport;
+
+const grpc: NewTransport = (baseUrl) => createGrpcTransport({ baseUrl });
+const grpcWeb = (httpVersion: "1.1" | "2"): NewTransport => {
+  return (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion });
+};
+const connect = (httpVersion: "1.1" | "2", useBinaryFormat = true): NewTransport => {
+  return (baseUrl) => createConnectTransport({ baseUrl, httpVersion, useBinaryFormat });
 };
 
+/** What is measured: a name, the far end, and the transport to it. */
+const ROWS: readonly (readonly [name: string, start: () => Promise<Far>, newTransport: NewTransport])[] = [
+  ["serve, gRPC", startServe, grpc],
+  ["serve, gRPC-Web", startServe, grpcWeb("2")],
+  ["serve, Connect", startServe, connect("2")],
+  ["serve, Connect in JSON", startServe, connect("2", false)],
+  ["serve, Connect over HTTP/1.1", startServe, connect("1.1")],
+  ["serve on disk, gRPC", startServeOnDisk, grpc],
+  ["gateway, serve, gRPC", behindGateway(startServe), grpc],
+  ["Worker, gRPC-Web", startWorker, grpcWeb("1.1")],
+  ["Worker, Connect", startWorker, connect("1.1")],
+  ["Worker, Connect in JSON", startWorker, connect("1.1", false)],
+  ["gateway, Worker, gRPC", behindGateway(startWorker), grpc],
+];
+
 const ROUNDS = Number(process.argv[2] ?? 3);
+const wanted = process.argv[3] ?? "";
 const results = new Map<string, number[][]>();
 for (let round = 0; round < ROUNDS; round++) {
   results.set("in one process", [...(results.get("in one process") ?? []), await inProcess()]);
-  for (const [name, newTransport] of Object.entries(TRANSPORTS)) {
-    const server = await startServe();
-    results.set(name, [...(results.get(name) ?? []), await overTransport(newTransport(server.baseUrl))]);
-    server.stop();
+  for (const [name, start, newTransport] of ROWS.filter(([name]) => name.includes(wanted))) {
+    const far = await start();
+    results.set(name, [...(results.get(name) ?? []), await overTransport(newTransport(far.baseUrl))]);
+    await far.stop();
   }
 }
 const rows = [...results].map(([name, rounds]) => {
@@ -124,7 +197,15 @@ const rows = [...results].map(([name, rounds]) => {
 });
 printTable(
   `The executor protocol, medians of ${ROUNDS} rounds, ms`,
-  ["transport", "a step", `${INSTANCES} x 3`, `fan-out ${WIDTH}`, `${EVENTS} events`, "a bare call", "step / call"],
+  [
+    "far end, transport",
+    "a step",
+    `${INSTANCES} x 3`,
+    `fan-out ${WIDTH}`,
+    `${EVENTS} events`,
+    "a bare call",
+    "step / call",
+  ],
   rows,
 );
 process.exit(0);

@@ -6,7 +6,9 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterEach, describe, expect, it } from "vitest";
 import { createConnectTaskHubClient } from "../../src/connect/index.ts";
 import type { TaskHubClient } from "../../src/core/hub/task-hub-client.ts";
-import { type ServeProcess, startScript, startServe } from "./support/serve-process.ts";
+import { type ServeProcess, startPerdura, startScript, startServe } from "./support/serve-process.ts";
+
+type Dialect = "microsoft" | "dapr";
 
 const cleanup: (() => unknown)[] = [];
 
@@ -15,7 +17,11 @@ afterEach(async () => {
 });
 
 async function served(...args: string[]): Promise<ServeProcess> {
-  const server = await startServe("--dialect", "microsoft", ...args);
+  return servedTo("microsoft", ...args);
+}
+
+async function servedTo(dialect: Dialect, ...args: string[]): Promise<ServeProcess> {
+  const server = await startServe("--dialect", dialect, ...args);
   cleanup.push(() => server.end("SIGKILL").catch(() => undefined));
   return server;
 }
@@ -24,21 +30,25 @@ function clientOf(address: string): TaskHubClient {
   return createConnectTaskHubClient(createGrpcTransport({ baseUrl: `http://${address}` }));
 }
 
-async function worker(address: string, seconds: number): Promise<{ kill(): Promise<void>; lines(): string[] }> {
-  const script = await startScript("microsoft-worker.ts", address, String(seconds));
+async function worker(
+  address: string,
+  seconds: number,
+  dialect: Dialect = "microsoft",
+): Promise<{ kill(): Promise<void>; lines(): string[] }> {
+  const script = await startScript(`${dialect}-worker.ts`, address, String(seconds));
   cleanup.push(() => script.kill());
   return script;
 }
 
-describe("perdura serve", () => {
+describe.each(["microsoft", "dapr"] as const)("perdura serve, with workers of %s's SDK,", (dialect) => {
   it("gives an activity to another worker when its worker is killed", { timeout: 40_000 }, async () => {
-    const server = await served("--listen", "127.0.0.1:0");
+    const server = await servedTo(dialect, "--listen", "127.0.0.1:0");
     const client = clientOf(server.address);
-    const first = await worker(server.address, 60);
+    const first = await worker(server.address, 60, dialect);
     const id = await client.scheduleNewOrchestration("slowly", ["a"]);
     await expect.poll(() => first.lines(), { timeout: 10_000 }).toContain("begins a");
     await first.kill();
-    const second = await worker(server.address, 0);
+    const second = await worker(server.address, 0, dialect);
     const metadata = await client.waitForOrchestrationCompletion(id, { timeout: "20s" });
     expect(metadata.output).toBe("1");
     expect(second.lines()).toContain("ends a");
@@ -49,21 +59,23 @@ describe("perdura serve", () => {
   }, async () => {
     const data = mkdtempSync(join(tmpdir(), "perdura-serve-"));
     cleanup.push(() => rmSync(data, { recursive: true, force: true }));
-    const server = await served("--listen", "127.0.0.1:0", "--data", data);
-    const run = await worker(server.address, 0.3);
+    const server = await servedTo(dialect, "--listen", "127.0.0.1:0", "--data", data);
+    const run = await worker(server.address, 0.3, dialect);
     const client = clientOf(server.address);
     const names = ["a", "b", "c", "d", "e", "f"];
     const id = await client.scheduleNewOrchestration("slowly", names);
     await expect.poll(() => run.lines(), { timeout: 10_000 }).toContain("ends b");
     expect(await server.end("SIGKILL")).toBe("SIGKILL");
-    const again = await served("--listen", server.address, "--data", data);
+    const again = await servedTo(dialect, "--listen", server.address, "--data", data);
     expect(again.address).toBe(server.address);
     const metadata = await clientOf(again.address).waitForOrchestrationCompletion(id, { timeout: "40s" });
     expect(metadata.output).toBe(String(names.length));
     // What had answered before the kill was not run again.
     expect(run.lines().filter((line) => line === "begins a")).toHaveLength(1);
   });
+});
 
+describe("perdura serve", () => {
   it("keeps a folder to one process", async () => {
     const data = mkdtempSync(join(tmpdir(), "perdura-serve-"));
     cleanup.push(() => rmSync(data, { recursive: true, force: true }));
@@ -91,6 +103,44 @@ describe("perdura serve", () => {
     }
   });
 
+  it("hands back what is in work when it is asked to stop, as often as that is", { timeout: 60_000 }, async () => {
+    const data = mkdtempSync(join(tmpdir(), "perdura-serve-"));
+    cleanup.push(() => rmSync(data, { recursive: true, force: true }));
+    let server = await served("--listen", "127.0.0.1:0", "--data", data);
+    const id = await clientOf(server.address).scheduleNewOrchestration("slowly", ["a"]);
+    // More often than the host of an activity may die over it.
+    for (let stops = 0; stops < 6; stops++) {
+      const busy = await worker(server.address, 60);
+      await expect.poll(() => busy.lines(), { timeout: 10_000 }).toContain("begins a");
+      expect(await server.end(stops % 2 === 0 ? "SIGTERM" : "SIGINT")).toBe(0);
+      await busy.kill();
+      server = await served("--listen", "127.0.0.1:0", "--data", data);
+    }
+    const last = await worker(server.address, 0);
+    const metadata = await clientOf(server.address).waitForOrchestrationCompletion(id, { timeout: "20s" });
+    expect(metadata.output).toBe("1");
+    expect(last.lines()).toContain("ends a");
+  });
+
+  it("an activity of a worker does not count as what kills the server, however often that is killed over it", {
+    timeout: 60_000,
+  }, async () => {
+    const data = mkdtempSync(join(tmpdir(), "perdura-serve-"));
+    cleanup.push(() => rmSync(data, { recursive: true, force: true }));
+    let server = await served("--listen", "127.0.0.1:0", "--data", data);
+    const id = await clientOf(server.address).scheduleNewOrchestration("slowly", ["a"]);
+    for (let kills = 0; kills < 6; kills++) {
+      const busy = await worker(server.address, 60);
+      await expect.poll(() => busy.lines(), { timeout: 10_000 }).toContain("begins a");
+      await server.end("SIGKILL");
+      await busy.kill();
+      server = await served("--listen", "127.0.0.1:0", "--data", data);
+    }
+    await worker(server.address, 0);
+    const metadata = await clientOf(server.address).waitForOrchestrationCompletion(id, { timeout: "20s" });
+    expect(metadata.output).toBe("1");
+  });
+
   it("says what is wrong with a command line", async () => {
     for (const [args, text] of [
       [["--listen", "nowhere"], "give host:port"],
@@ -101,5 +151,20 @@ describe("perdura serve", () => {
     }
     const server = await served("--listen", "127.0.0.1:0");
     await expect(startServe("--listen", server.address)).rejects.toThrow("EADDRINUSE");
+  });
+
+  it("serves in memory where Node has no SQLite of its own, and says what a hub on disk needs", async () => {
+    const withoutSqlite = { NODE_OPTIONS: "--no-experimental-sqlite" };
+    const server = await startPerdura(["serve", "--listen", "127.0.0.1:0"], withoutSqlite);
+    expect(await server.end("SIGTERM")).toBe(0);
+    await expect(startPerdura(["serve", "--data", "unused"], withoutSqlite)).rejects.toThrow(
+      /^perdura ended with 1: a hub on disk needs Node's own SQLite.*take Node 22\.13 or later/,
+    );
+  });
+
+  it("says how it is used to whoever asks, before or after a command", async () => {
+    for (const args of [["--help"], ["serve", "--help"], ["gateway", "-h"]]) {
+      await expect(startPerdura(args)).rejects.toThrow(/^perdura ended with 0: Usage: perdura serve/);
+    }
   });
 });

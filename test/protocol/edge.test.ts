@@ -1,5 +1,4 @@
 /** Remote workers and clients of a Worker whose instances each live in a Durable Object: what the contract does not ask. */
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -13,6 +12,7 @@ import { silentLogger } from "../../src/core/hub/logger.ts";
 import type { TaskHubClient } from "../../src/core/hub/task-hub-client.ts";
 import { TaskRegistry } from "../../src/core/orchestration/registry.ts";
 import { Runner } from "../../src/core/protocol/gen/perdura/model/v1/history_pb.ts";
+import { newCable } from "./support/cable.ts";
 import { deleteStorage, EDGE_TRANSPORTS, type EdgeWorker, startEdgeWorker } from "./support/edge-worker.ts";
 
 let edge: EdgeWorker;
@@ -37,29 +37,6 @@ async function until(what: string, isSo: () => Promise<boolean> | boolean): Prom
     await sleep(25);
   }
   throw new Error(`never came: ${what}`);
-}
-
-/** A way to the server that can be cut, so that neither side says goodbye. */
-async function newCable(url: string): Promise<{ readonly url: string; cut(): void }> {
-  const { hostname, port } = new URL(url);
-  const sockets = new Set<Socket>();
-  const server = createServer((near) => {
-    const far = connect(Number(port), hostname);
-    for (const socket of [near, far]) {
-      sockets.add(socket);
-      socket.on("error", () => undefined);
-    }
-    near.pipe(far);
-    far.pipe(near);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    cut() {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
-  };
 }
 
 let hubs = 0;
@@ -221,7 +198,7 @@ describe("a worker that comes and goes", () => {
     const hub = newHub();
     let begun = 0;
     const cable = await newCable(edge.url);
-    undo.push(() => cable.cut());
+    undo.push(() => cable.close());
     work(
       newHub("connect", hub.name, cable.url),
       code(() => {
@@ -231,7 +208,7 @@ describe("a worker that comes and goes", () => {
     );
     const id = await hub.client.scheduleNewOrchestration("sum", 3);
     await until("in its hands", () => begun > 0);
-    cable.cut();
+    cable.close();
     work(hub);
     expect((await hub.client.waitForOrchestrationCompletion(id)).output).toBe("3");
   });

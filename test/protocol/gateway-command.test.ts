@@ -1,7 +1,13 @@
 /** `perdura gateway` as a process of its own. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { serveFetch } from "./support/fetch-upstream.ts";
 import { frame, openSession, rawCall, trailerFrame, webAnswer } from "./support/raw-grpc.ts";
+import { selfSigned } from "./support/self-signed.ts";
 import { type ServeProcess, startPerdura } from "./support/serve-process.ts";
 
 const undo: (() => unknown)[] = [];
@@ -38,6 +44,40 @@ describe("perdura gateway", () => {
       expect(await command.end("SIGTERM")).toBe(0);
     }
     expect(seen).toEqual(["Bearer from-env", "microsoft", "Bearer from-args", null, null, null]);
+  });
+
+  it("forwards to an upstream over TLS whose certificate it trusts, and to no other", async () => {
+    const { cert, key } = selfSigned();
+    const folder = mkdtempSync(join(tmpdir(), "perdura-tls-"));
+    undo.push(() => rmSync(folder, { recursive: true, force: true }));
+    const trusted = join(folder, "cert.pem");
+    writeFileSync(trusted, cert);
+    const seen: (string | undefined)[] = [];
+    const server = createServer({ cert, key }, (request, response) => {
+      seen.push(request.headers.authorization);
+      request.resume();
+      response.writeHead(200, { "content-type": "application/grpc-web+proto" });
+      response.end(trailerFrame({ "grpc-status": "0" }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    undo.push(() => server.close());
+    const upstream = `https://localhost:${(server.address() as AddressInfo).port}`;
+    for (const [env, status] of [
+      [{ NODE_EXTRA_CA_CERTS: trusted }, "0"],
+      [{}, "14"],
+    ] as const) {
+      const command = await started(["--upstream", upstream], { PERDURA_TOKEN: "secret", ...env });
+      const session = openSession(command.address);
+      // The second call takes the connection of the first.
+      for (let calls = 0; calls < 2; calls++) {
+        const answer = await rawCall(session, "Hello").answer;
+        expect(answer.status).toBe(status);
+        if (status !== "0") expect(answer.message).toContain("NODE_EXTRA_CA_CERTS");
+      }
+      session.destroy();
+      await command.end("SIGTERM");
+    }
+    expect(seen).toEqual(["Bearer secret", "Bearer secret"]);
   });
 
   it("stops cleanly on SIGINT and SIGTERM, with streams open: they end with unavailable", async () => {

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { createConnectTaskHubClient, createRemoteTaskHubWorker } from "../../src/connect/index.ts";
 import type { TaskHubClient } from "../../src/core/hub/task-hub-client.ts";
 import { silentLogger, TaskRegistry } from "../../src/core/index.ts";
+import { newCable } from "./support/cable.ts";
 import { deleteStorage, startEdgeWorker } from "./support/edge-worker.ts";
 import {
   openBehindGateway,
@@ -134,3 +135,25 @@ describe.each(["microsoft", "dapr"] as const)(
     });
   },
 );
+
+describe.each(["microsoft", "dapr"] as const)("a worker of %s's SDK behind a gateway before a Worker", (dialect) => {
+  it("connects again when workerd is killed and comes back, and the run goes on", { timeout: 90_000 }, async () => {
+    const first = await startEdgeWorker();
+    undo.push(() => deleteStorage(first));
+    const upstream = await newCable(first.url);
+    undo.push(() => upstream.close());
+    const gateway = await openTestGateway({ upstream: upstream.url, dialect });
+    undo.push(() => gateway.close());
+    const address = `127.0.0.1:${gateway.port}`;
+    const run = await worker(address, 0.3, dialect);
+    const id = await clientOf(address).scheduleNewOrchestration("slowly", NAMES);
+    await expect.poll(() => run.lines(), { timeout: 10_000 }).toContain("ends b");
+    await first.kill9();
+    const second = await startEdgeWorker(first.folder);
+    undo.push(() => second.stop());
+    upstream.leadTo(second.url);
+    const metadata = await clientOf(address).waitForOrchestrationCompletion(id, { timeout: "60s" });
+    expect(metadata.output).toBe(String(NAMES.length));
+    expect(run.lines().filter((line) => line === "begins a")).toHaveLength(1);
+  });
+});

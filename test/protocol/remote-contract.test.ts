@@ -3,7 +3,7 @@ import { describe, it } from "vitest";
 import { clientContract } from "../../src/testing/index.ts";
 import { remoteSetup, TRANSPORTS } from "./support/remote-setup.ts";
 
-describe.each(["grpc"])("over %s", (name) => {
+describe.each(["grpc", "connect"])("over %s", (name) => {
   const newTransport = TRANSPORTS[name];
   const runner = {
     describe,

@@ -1,5 +1,6 @@
 /** Our own worker and client against a server that comes late, goes away, and shares the work. */
 import type { Transport } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { afterEach, describe, expect, it } from "vitest";
 import { newMemoryBackend } from "../../src/backends/memory/index.ts";
 import {
@@ -19,6 +20,7 @@ import { newTaskHubWorker } from "../../src/core/hub/task-hub-worker.ts";
 import { InProcessExecutor } from "../../src/core/orchestration/in-process-executor.ts";
 import { TaskRegistry } from "../../src/core/orchestration/registry.ts";
 import { Runner } from "../../src/core/protocol/gen/perdura/model/v1/history_pb.ts";
+import { newCable } from "./support/cable.ts";
 import { TRANSPORTS } from "./support/remote-setup.ts";
 import { serveHub } from "./support/served-hub.ts";
 
@@ -110,6 +112,29 @@ describe("a remote worker", () => {
     await expect.poll(() => heard).toEqual([true, false, true, false]);
   });
 
+  it("comes back ever more slowly to a hub that greets it and refuses its stream", async () => {
+    let refusals = 0;
+    const hub = await serveHub({
+      onConnect: () => {
+        refusals++;
+        throw new Error("not today");
+      },
+    });
+    undo.push(() => hub.close());
+    const warnings: unknown[] = [];
+    const logger = {
+      ...silentLogger(),
+      warn: (...values: readonly unknown[]) => warnings.push(values.map(String).join()),
+    };
+    work(transportTo(hub.address), code(), { firstRetryMs: 20, maxRetryMs: 2000, logger });
+    await sleep(1500);
+    // With delays that do not grow it would be 75 or so.
+    expect(refusals).toBeGreaterThan(3);
+    expect(refusals).toBeLessThan(20);
+    // It says so, and not each time.
+    expect(warnings).toEqual([expect.stringContaining("not today")]);
+  });
+
   it("ends what it has when it is stopped, and takes nothing new", async () => {
     const hub = await serveHub();
     undo.push(() => hub.close());
@@ -158,6 +183,129 @@ describe("a remote worker", () => {
     const id = await client.scheduleNewOrchestration("many");
     await client.waitForOrchestrationCompletion(id);
     expect(most).toBe(4);
+  });
+
+  it("never has more turns than it may at once", async () => {
+    const hub = await serveHub({ skipWaitForInstanceStart: true });
+    undo.push(() => hub.close());
+    const transport = transportTo(hub.address);
+    const client = createConnectTaskHubClient(transport);
+    let most = 0;
+    let running = 0;
+    const registry = new TaskRegistry().addOrchestrator("slow-to-think", async () => "thought");
+    // Counted where a turn's payload is decoded, which is in its turn.
+    const codec = {
+      encode: async (text: string) => text,
+      decode: async (text: string) => {
+        most = Math.max(most, ++running);
+        await sleep(5);
+        running--;
+        return text;
+      },
+    };
+    const ids = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => client.scheduleNewOrchestration("slow-to-think", n)),
+    );
+    work(transport, registry, { maxParallelTurns: 3, codec });
+    for (const id of ids) await client.waitForOrchestrationCompletion(id);
+    expect(most).toBe(3);
+  });
+
+  it("keeps its orchestrators between turns and fetches no history, until it has lost its connection", async () => {
+    const hub = await serveHub();
+    undo.push(() => hub.close());
+    const fetched: string[] = [];
+    const cable = await newCable(`http://${hub.address}`);
+    undo.push(() => cable.close());
+    const transport = createGrpcTransport({
+      baseUrl: cable.url,
+      interceptors: [
+        (next) => (request) => {
+          if (request.method.name === "StreamInstanceHistory") fetched.push(request.method.name);
+          return next(request);
+        },
+      ],
+    });
+    let calls = 0;
+    const registry = new TaskRegistry().addOrchestrator("ticks", async (ctx) => {
+      calls++;
+      for (let ticks = 0; ticks < 20; ticks++) await ctx.waitForExternalEvent("tick");
+      return "done";
+    });
+    const worker = work(transport, registry);
+    const client = createConnectTaskHubClient(transportTo(hub.address));
+    const id = await client.scheduleNewOrchestration("ticks");
+    const waits = async (): Promise<number> => (await client.fetchOrchestrationMetadata(id)).waitingOn.events.length;
+    for (let ticks = 0; ticks < 10; ticks++) {
+      await client.raiseEvent(id, "tick");
+      await expect.poll(waits).toBe(1);
+    }
+    expect([calls, fetched.length]).toEqual([1, 0]);
+    cable.cut();
+    await expect.poll(() => worker.isConnected).toBe(false);
+    for (let ticks = 0; ticks < 10; ticks++) await client.raiseEvent(id, "tick");
+    expect((await client.waitForOrchestrationCompletion(id)).output).toBe('"done"');
+    // What it kept is as good as before: it was not behind.
+    expect(calls).toBeLessThanOrEqual(2);
+    expect(fetched.length).toBe(calls - 1);
+  });
+
+  it.each<[string, (baseUrl: string) => Transport, boolean]>([
+    [
+      "its connection is dead, over a transport that pings,",
+      (baseUrl) => createGrpcTransport({ baseUrl, pingIntervalMs: 200, pingTimeoutMs: 200 }),
+      true,
+    ],
+    [
+      "only the connection of its stream is dead, over HTTP/1.1,",
+      (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: true }),
+      false,
+    ],
+  ])(
+    "makes another stream when %s and nobody has said so",
+    { timeout: 40_000 },
+    async (_, newTransport, areAllDead) => {
+      const hub = await serveHub({ healthPingMs: 50 });
+      undo.push(() => hub.close());
+      const cable = await newCable(`http://${hub.address}`);
+      undo.push(() => cable.close());
+      const heard: boolean[] = [];
+      work(newTransport(cable.url), code(), {
+        keepAliveMs: 100,
+        onConnection: (isConnected) => heard.push(isConnected),
+      });
+      await sleep(400);
+      expect(heard).toEqual([true]);
+      cable.fallSilent((sent) => areAllDead || sent.includes("GetWorkItems"));
+      await expect.poll(() => heard, { timeout: 20_000 }).toEqual([true, false, true]);
+      cable.cutSilent();
+      const client = createConnectTaskHubClient(transportTo(hub.address));
+      const id = await client.scheduleNewOrchestration("sum", 3);
+      expect((await client.waitForOrchestrationCompletion(id, { timeout: "15s" })).output).toBe("3");
+    },
+  );
+
+  it("frees what it held when it comes again, also where the hub has not heard of its stream's end", async () => {
+    const hub = await serveHub({ healthPingMs: 50 });
+    undo.push(() => hub.close());
+    const cable = await newCable(`http://${hub.address}`);
+    undo.push(() => cable.close());
+    let begun = 0;
+    const registry = new TaskRegistry()
+      .addActivity("slow", async (ctx) => {
+        // The first attempt ends with the connection, whose loss it is told of.
+        if (++begun === 1) await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+        return begun;
+      })
+      .addOrchestrator("one-slow", async (ctx) => ctx.callActivity("slow"));
+    work(transportTo(cable.address, "connect over HTTP/1.1"), registry, { keepAliveMs: 100 });
+    const client = createConnectTaskHubClient(transportTo(hub.address));
+    const id = await client.scheduleNewOrchestration("one-slow");
+    await expect.poll(() => begun).toBe(1);
+    // It has had pings.
+    await sleep(200);
+    cable.fallSilent((sent) => sent.includes("GetWorkItems"));
+    expect((await client.waitForOrchestrationCompletion(id, { timeout: "10s" })).output).toBe("2");
   });
 
   it("is told of an attempt's number, tags and time limit, and its overdue attempt fails", async () => {

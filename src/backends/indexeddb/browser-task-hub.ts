@@ -108,6 +108,7 @@ export class BrowserTaskHub {
     this.#signals = new ChannelSignals(name);
     this.#scheduler = new WakeScheduler(clock, timers);
     this.#election = this.#newElection(name, surroundings.locks);
+    const { compose } = surroundings;
     this.backend = new DrainingPartition(
       {
         store: this.#store,
@@ -124,9 +125,10 @@ export class BrowserTaskHub {
         maxPayloadBytes: options.maxPayloadBytes ?? DEFAULT_MAX_PAYLOAD_BYTES,
         maxLiveInstances: options.maxLiveInstances ?? 1000,
         maxDeaths: options.maxDeaths ?? DEFAULT_MAX_DEATHS,
+        // What is sent to workers elsewhere cannot be what ends this context.
+        ...(compose === undefined ? {} : { runsHere: (kind, name) => options.registry.has(kind, name) }),
       },
     );
-    const { compose } = surroundings;
     this.#hub = newInProcessHub(this.backend, options, {
       settle,
       now: () => clock.now(),

@@ -6,7 +6,7 @@ import { DEFAULT_MAX_PAYLOAD_BYTES } from "../../core/limits.ts";
 import { messageChannelSettle, type Settle } from "../../core/orchestration/settle.ts";
 import { randomIds, systemClock, systemTimers } from "../../core/partition/host.ts";
 import { Partition } from "../../core/partition/partition.ts";
-import { DEFAULT_MAX_DEATHS } from "../../core/partition/partition-context.ts";
+import { DEFAULT_MAX_DEATHS, type PartitionOptions } from "../../core/partition/partition-context.ts";
 import type { Clock, Ids, PartitionPorts, Timers } from "../../core/partition/ports.ts";
 import { SqliteOwnership } from "./ownership.ts";
 import { LocalRouter } from "./router.ts";
@@ -25,6 +25,8 @@ export interface SqliteOptions {
   readonly timers?: Timers;
   readonly ids?: Ids;
   readonly settle?: Settle;
+  /** Whether code of that name runs in this process, and so could be what ends it. Default: all does. */
+  readonly runsHere?: PartitionOptions["runsHere"];
 }
 
 /** A backend on disk, without workers. */
@@ -62,6 +64,7 @@ export function openSqliteBackend(options: SqliteOptions): SqliteBackend {
     maxPayloadBytes: options.maxPayloadBytes ?? DEFAULT_MAX_PAYLOAD_BYTES,
     maxLiveInstances: 1000,
     maxDeaths: DEFAULT_MAX_DEATHS,
+    ...(options.runsHere === undefined ? {} : { runsHere: options.runsHere }),
   });
   return { backend, close: () => store.close() };
 }

@@ -59,6 +59,12 @@ export function createRemoteTaskHubWorker(
   return new ConnectingWorker(newSidecarClient(transport), registry, options);
 }
 
+/** How long a session has to last for the next attempt to begin with the first delay again, in ms. */
+const LASTING_MS = 5000;
+
+/** How many lost streams a worker remembers, the latest ones. */
+const MAX_LOST = 10;
+
 class ConnectingWorker implements RemoteTaskHubWorker {
   readonly #client: SidecarClient;
   readonly #registry: TaskRegistry;
@@ -69,6 +75,8 @@ class ConnectingWorker implements RemoteTaskHubWorker {
   readonly #activities: Limiter;
   readonly #backoff: Backoff;
   readonly #stop = new AbortController();
+  /** Streams that were lost: the hub may not have heard of it. */
+  #lost: readonly string[] = [];
   #loop: Promise<void> | undefined;
   #session: WorkerSession | undefined;
   #retiring: Promise<void> = Promise.resolve();
@@ -103,18 +111,36 @@ class ConnectingWorker implements RemoteTaskHubWorker {
 
   async #run(): Promise<void> {
     const { signal } = this.#stop;
+    let isTold = false;
     while (!signal.aborted) {
+      let failure: unknown;
       const session = this.#newSession();
       this.#session = session;
+      const begun = performance.now();
       try {
         const running = session.run();
         // A retired session ends what it has beside the one that takes its place.
         await Promise.race([running, session.retired]);
       } catch (error) {
-        if (!signal.aborted)
-          this.#logger.info("the connection to the task hub was lost or not made; tried again", error);
+        failure = error;
       }
       if (session.wasRetired || signal.aborted) continue;
+      if (session.wasConnected) {
+        this.#lost = [...this.#lost, session.name].slice(-MAX_LOST);
+        // A hub that refuses the stream says hello all the same: only one that has lasted has gone well.
+        if (performance.now() - begun >= LASTING_MS) {
+          this.#backoff.reset();
+          isTold = false;
+        }
+      }
+      if (failure !== undefined) {
+        // Once, not for each attempt: it may be a wrong address or token, or a hub that comes up later.
+        this.#logger[isTold ? "info" : "warn"](
+          "no connection to the task hub; tried again until there is one",
+          failure,
+        );
+        isTold = true;
+      }
       await pause(this.#backoff.next(), signal);
     }
   }
@@ -130,10 +156,8 @@ class ConnectingWorker implements RemoteTaskHubWorker {
       maxTurns: this.#options.maxParallelTurns ?? 100,
       maxActivities: this.#options.maxParallelActivities ?? 100,
       keepAliveMs: this.#options.keepAliveMs ?? 30_000,
-      onConnection: (isConnected) => {
-        if (isConnected) this.#backoff.reset();
-        this.#options.onConnection?.(isConnected);
-      },
+      lostStreams: [...this.#lost],
+      onConnection: (isConnected) => this.#options.onConnection?.(isConnected),
     });
   }
 

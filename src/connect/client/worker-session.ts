@@ -31,6 +31,8 @@ export interface WorkerSessionOptions {
   readonly maxTurns: number;
   readonly maxActivities: number;
   readonly keepAliveMs: number;
+  /** Names of former sessions' streams that were lost. */
+  readonly lostStreams: readonly string[];
   readonly onConnection: (isConnected: boolean) => void;
 }
 
@@ -45,15 +47,22 @@ const ANSWER_TIMEOUT_MS = 30_000;
 
 /** One stream of work, from its opening to its end. */
 export class WorkerSession {
+  /** Of its stream. */
+  readonly name: string = crypto.randomUUID();
   readonly #options: WorkerSessionOptions;
   /** Aborts when the stream is lost: what was in work belongs to others then. */
   readonly #over = new AbortController();
   readonly #working = new Set<Promise<void>>();
   /** What it holds, by completion token. */
   readonly #held = new Map<string, "turn" | "activity">();
+  /** When something came on the stream, and the longest silence that a health ping has ended, in ms of this host's. */
+  #heardAt = 0;
+  #pingGapMs = 0;
   #isRetired = false;
   #tellRetired: () => void = () => undefined;
   isConnected = false;
+  /** Whether it has been. */
+  wasConnected = false;
   /** Resolves when the session takes no more work. */
   readonly retired: Promise<void> = new Promise((resolve) => {
     this.#tellRetired = resolve;
@@ -76,9 +85,14 @@ export class WorkerSession {
     try {
       await client.hello({}, callOptions(signal, HELLO_TIMEOUT_MS));
       this.isConnected = true;
+      this.wasConnected = true;
       onConnection(true);
       void this.#keepAlive();
-      for await (const item of client.getWorkItems(this.#request(), callOptions(signal))) this.#take(item);
+      this.#heardAt = performance.now();
+      for await (const item of client.getWorkItems(this.#request(), callOptions(signal))) {
+        this.#hear(item);
+        this.#take(item);
+      }
     } catch (error) {
       if (!this.#isRetired) throw error;
     } finally {
@@ -121,7 +135,7 @@ export class WorkerSession {
   }
 
   #request(): Parameters<SidecarClient["getWorkItems"]>[0] {
-    const { registry, maxTurns, maxActivities } = this.#options;
+    const { registry, maxTurns, maxActivities, lostStreams } = this.#options;
     const orchestrators = registry.names("orchestrator");
     const activities = registry.names("activity");
     const takesAll = orchestrators.includes(WILDCARD) || activities.includes(WILDCARD);
@@ -129,12 +143,26 @@ export class WorkerSession {
       maxConcurrentOrchestrationWorkItems: maxTurns,
       maxConcurrentActivityWorkItems: maxActivities,
       keepsOrchestrators: true,
+      streamName: this.name,
+      lostStreams: [...lostStreams],
       ...(takesAll
         ? {}
         : {
             filters: create(WorkItemFiltersSchema, { orchestrators: [...orchestrators], activities: [...activities] }),
           }),
     };
+  }
+
+  #hear({ request }: WorkItem): void {
+    const now = performance.now();
+    if (request.case === "healthPing") this.#pingGapMs = Math.max(this.#pingGapMs, now - this.#heardAt);
+    this.#heardAt = now;
+  }
+
+  /** Whether the stream has been silent for much longer than its server lets it be. One that was never pinged may be. */
+  get #isTooSilent(): boolean {
+    const limitMs = Math.max(3 * this.#pingGapMs, 2 * this.#options.keepAliveMs);
+    return this.#pingGapMs > 0 && performance.now() - this.#heardAt > limitMs;
   }
 
   /** A connection that died in silence is given up after two calls without an answer. */
@@ -144,12 +172,16 @@ export class WorkerSession {
     for (let missed = 0; !signal.aborted; ) {
       await pause(keepAliveMs, signal);
       if (signal.aborted) return;
+      let reason: unknown = new AbortedError("the task hub has sent no sign of life");
       try {
         await client.hello({}, callOptions(signal, HELLO_TIMEOUT_MS));
-        missed = 0;
+        // Over HTTP/1.1 that may have been another connection than the stream's.
+        missed = this.#isTooSilent ? missed + 1 : 0;
       } catch (error) {
-        if (++missed >= 2) this.#over.abort(error);
+        reason = error;
+        missed++;
       }
+      if (missed >= 2) this.#over.abort(reason);
     }
   }
 

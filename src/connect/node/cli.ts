@@ -44,11 +44,8 @@ try {
 
 async function main(args: readonly string[]): Promise<void> {
   const [command, ...rest] = args;
-  if (command === "--help" || command === "-h") {
-    console.log(USAGE);
-    return;
-  }
-  if (command === "serve") await runServe(rest);
+  if (command === "help" || args.includes("--help") || args.includes("-h")) console.log(USAGE);
+  else if (command === "serve") await runServe(rest);
   else if (command === "gateway") await runGateway(rest);
   else throw new UsageError(command === undefined ? "name a command" : `there is no command '${command}'`);
 }
@@ -120,6 +117,9 @@ function listenOf(listen: string): { host: string; port: number } {
   return { host, port };
 }
 
+/** How long a stop may take, in ms. */
+const STOP_MS = 10_000;
+
 /** The first signal stops cleanly; a second one, or a stop that hangs, ends the process. */
 function stopOnSignals(close: () => Promise<void>): void {
   let isStopping = false;
@@ -127,6 +127,10 @@ function stopOnSignals(close: () => Promise<void>): void {
     process.on(signal, () => {
       if (isStopping) process.exit(1);
       isStopping = true;
+      setTimeout(() => {
+        console.error(`perdura could not stop within ${STOP_MS / 1000} seconds`);
+        process.exit(1);
+      }, STOP_MS);
       close().then(
         () => process.exit(0),
         (error: unknown) => {

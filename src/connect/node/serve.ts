@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { newMemoryBackend } from "../../backends/memory/open-memory-task-hub.ts";
-import { openSqliteBackend } from "../../backends/sqlite/open-sqlite-task-hub.ts";
+import { UnsupportedError } from "../../core/errors.ts";
 import { newActivityTaskWorker } from "../../core/hub/activity-worker.ts";
 import { defaultLogger, type Logger } from "../../core/hub/logger.ts";
 import { newOrchestrationWorker } from "../../core/hub/orchestration-worker.ts";
@@ -38,7 +38,7 @@ const GRACE_MS = 1000;
 export async function serve(options: ServeOptions = {}): Promise<ServedTaskHub> {
   const { host = "127.0.0.1", port = 4001, data } = options;
   const logger = options.logger ?? defaultLogger("warn");
-  const store = data === undefined ? inMemory(logger) : openSqliteBackend({ folder: data, logger });
+  const store = data === undefined ? inMemory(logger) : await onDisk(data, logger);
   const { backend } = store;
   const shutdown = new AbortController();
   const remote = createConnectExecutor(backend, { ...options, logger, shutdownSignal: shutdown.signal });
@@ -70,6 +70,24 @@ export async function serve(options: ServeOptions = {}): Promise<ServedTaskHub> 
   }
 }
 
-function inMemory(logger: Logger): { readonly backend: Partition; close(): void } {
+interface Store {
+  readonly backend: Partition;
+  close(): void;
+}
+
+function inMemory(logger: Logger): Store {
   return { backend: newMemoryBackend({}, { logger }), close: () => undefined };
+}
+
+/** Loaded when it is asked for: Node has had SQLite of its own since 22.5, and without a flag since 22.13. */
+async function onDisk(folder: string, logger: Logger): Promise<Store> {
+  try {
+    const { openSqliteBackend } = await import("../../backends/sqlite/open-sqlite-task-hub.ts");
+    // All code is at workers: none of it can be what ends this process, however often that ends with work in their hands.
+    return openSqliteBackend({ folder, logger, runsHere: () => false });
+  } catch (error) {
+    if ((error as { code?: string }).code !== "ERR_UNKNOWN_BUILTIN_MODULE") throw error;
+    const text = `a hub on disk needs Node's own SQLite, which ${process.version} does not have: take Node 22.13 or later`;
+    throw new UnsupportedError(text, { cause: error });
+  }
 }

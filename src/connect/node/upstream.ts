@@ -3,6 +3,7 @@ import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import { pause } from "../client/backoff.ts";
+import { CALL_ID_HEADER } from "../server/repeated-calls.ts";
 import { isFromBefore } from "./upstream-refusal.ts";
 
 /** The body of one request: whole, or, where it is large, its beginning and the rest as it comes. */
@@ -23,7 +24,7 @@ const TCP_KEEP_ALIVE_MS = 20_000;
  */
 const IDLE_MS = 4000;
 
-/** What may be sent twice: an answer that the hub has already is dropped there. */
+/** What may be sent twice, under one name: an answer that the hub has already is dropped there. */
 const REPEATABLE = /\/Complete\w+Task$/;
 
 /**
@@ -60,9 +61,10 @@ export class Upstream {
   ): Promise<IncomingMessage> {
     const untilMs = performance.now() + this.#patienceMs;
     const isRepeatable = REPEATABLE.test(path) && body.rest === undefined;
+    const named = isRepeatable ? { ...headers, [CALL_ID_HEADER]: crypto.randomUUID() } : headers;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
       const isLast = performance.now() + pauseMs > untilMs;
-      const attempt = this.#attempt(path, headers, body, signal);
+      const attempt = this.#attempt(path, named, body, signal);
       try {
         const response = await attempt.response;
         if (isLast || !isRepeatable || !isFromBefore(response.statusCode)) return response;
@@ -72,7 +74,7 @@ export class Upstream {
         // The client's own fault.
         if (error instanceof ConnectError) throw error;
         const isSafe = body.rest === undefined && !attempt.wasConnected;
-        if (isLast || !(isSafe || isRepeatable)) throw this.#unreachable(error);
+        if (isLast || isUntrusted(error) || !(isSafe || isRepeatable)) throw this.#unreachable(error);
       }
       await pause(pauseMs, signal);
       if (signal.aborted) throw signal.reason;
@@ -106,9 +108,17 @@ export class Upstream {
   #unreachable(error: unknown): ConnectError {
     const { code, message } = error as { code?: string; message?: string };
     const what = [code, message].filter((part) => part !== undefined && part !== "").join(": ");
-    const text = `${this.url} cannot be reached or broke off (${what}): check that it runs and that --upstream is right`;
+    const advice = isUntrusted(error)
+      ? "its certificate is not one that Node trusts: name the file of its authority in NODE_EXTRA_CA_CERTS"
+      : "check that it runs and that --upstream is right";
+    const text = `${this.url} cannot be reached or broke off (${what}): ${advice}`;
     return new ConnectError(text, Code.Unavailable, undefined, undefined, error);
   }
+}
+
+/** Its certificate is not trusted, is out of date or is another's: that does not pass by itself. */
+function isUntrusted(error: unknown): boolean {
+  return /CERT|SELF_SIGNED|VERIFY/.test((error as { code?: string }).code ?? "");
 }
 
 /** One attempt, and what is known of it when it fails. */

@@ -10,6 +10,7 @@ import { HubService, type ServedHub } from "./hub-service.ts";
 import { LocalDispatcher, type LocalDispatcherOptions, type WorkerExchange } from "./local-dispatcher.ts";
 import { addMicrosoftRoutes } from "./microsoft-routes.ts";
 import { RemoteExecutor } from "./remote-executor.ts";
+import { RepeatedCalls } from "./repeated-calls.ts";
 import type { WorkItemStreamOptions } from "./work-item-source.ts";
 
 /** How the routes behave. */
@@ -115,6 +116,7 @@ export function createConnectHandlers(
     hub: new HubService(hub, options.now ?? Date.now),
     exchange,
     streams: { ...options, logger },
+    repeated: new RepeatedCalls(),
     skipWaitForInstanceStart: options.skipWaitForInstanceStart ?? false,
   };
   const newRouter = (): ConnectRouter =>

@@ -20,6 +20,7 @@ import { DIALECT_HEADER } from "./dialect-switch.ts";
 import { type HubService, nonEmpty } from "./hub-service.ts";
 import type { WorkerExchange } from "./local-dispatcher.ts";
 import { chunksOf } from "./paged-history.ts";
+import type { RepeatedCalls } from "./repeated-calls.ts";
 import { type OutgoingItem, type WorkItemStreamOptions, workItems } from "./work-item-source.ts";
 import type { WorkerDescription } from "./worker-stream.ts";
 
@@ -29,6 +30,8 @@ export interface RouteParts {
   /** Where workers' streams end; absent where only clients are served. */
   readonly exchange: WorkerExchange | undefined;
   readonly streams: WorkItemStreamOptions;
+  /** Answers that came before, to either dialect. */
+  readonly repeated: RepeatedCalls;
   /** StartInstance answers when the start is durable, and does not wait for a worker to take it up. */
   readonly skipWaitForInstanceStart: boolean;
 }
@@ -182,10 +185,10 @@ function managementOf({ hub, skipWaitForInstanceStart }: RouteParts): Routes {
   };
 }
 
-function workOf({ hub, streams }: RouteParts, exchange: WorkerExchange): Routes {
+function workOf({ hub, streams, repeated }: RouteParts, exchange: WorkerExchange): Routes {
   const completeTurn = (response: OrchestratorResponse, context: HandlerContext): Promise<Record<string, never>> =>
     call(context, async () => {
-      exchange.completeTurn(response, Dialect.DAPR);
+      repeated.once(context.requestHeader, () => exchange.completeTurn(response, Dialect.DAPR));
       return {};
     });
   return {
@@ -198,7 +201,7 @@ function workOf({ hub, streams }: RouteParts, exchange: WorkerExchange): Routes 
     completeWorkflowTask: completeTurn,
     completeActivityTask: (response, context) =>
       call(context, async () => {
-        exchange.completeActivity(response);
+        repeated.once(context.requestHeader, () => exchange.completeActivity(response));
         return {};
       }),
     abandonTaskActivityWorkItem: ({ completionToken }) => {
@@ -219,7 +222,7 @@ function workOf({ hub, streams }: RouteParts, exchange: WorkerExchange): Routes 
 }
 
 function workerOf(request: GetWorkItemsRequest, context: HandlerContext): WorkerDescription {
-  const { filters, keepsOrchestrators } = request;
+  const { filters, keepsOrchestrators, streamName, lostStreams } = request;
   const anyVersion = (name: string): { name: string; versions: readonly string[] } => ({ name, versions: [] });
   return {
     dialect: Dialect.DAPR,
@@ -230,6 +233,8 @@ function workerOf(request: GetWorkItemsRequest, context: HandlerContext): Worker
     // Ours do.
     takesPings: keepsOrchestrators,
     userAgent: context.requestHeader.get("user-agent") ?? "",
+    ...(streamName === "" ? {} : { streamName }),
+    ...(lostStreams.length === 0 ? {} : { lostStreams }),
     ...(filters === undefined
       ? {}
       : { orchestrators: filters.orchestrators.map(anyVersion), activities: filters.activities.map(anyVersion) }),

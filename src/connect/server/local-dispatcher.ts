@@ -263,6 +263,7 @@ export class LocalDispatcher implements Dispatcher, WorkerExchange {
       stream.close();
       return stream;
     }
+    this.#dropLost(worker);
     const { maxStreams } = this.#options;
     if (this.#streams.size >= maxStreams) {
       throw new ConnectError(`${maxStreams} workers are connected already: try again later`, Code.ResourceExhausted);
@@ -271,6 +272,16 @@ export class LocalDispatcher implements Dispatcher, WorkerExchange {
     this.#refill(stream);
     this.#options.onWorker?.(stream);
     return stream;
+  }
+
+  /** Not every host hears of a connection that dies in silence: the worker says so when it comes again. */
+  #dropLost({ lostStreams }: WorkerDescription): void {
+    if (lostStreams === undefined) return;
+    const lost = new Set(lostStreams);
+    for (const stream of [...this.#streams]) {
+      const { streamName } = stream.worker;
+      if (streamName !== undefined && lost.has(streamName)) this.detach(stream);
+    }
   }
 
   detach(stream: WorkerStream): void {
@@ -314,6 +325,9 @@ export class LocalDispatcher implements Dispatcher, WorkerExchange {
       return;
     }
     if (response.isPartial || ticket.parts.length > 0) {
+      // A part that was sent again, since its sender could not know whether it had arrived.
+      const { chunkIndex } = response;
+      if (chunkIndex !== undefined && ticket.parts.some((part) => part.chunkIndex === chunkIndex)) return;
       if (ticket.parts.length >= MAX_PARTS)
         throw new InvalidArgumentError(`an answer may have ${MAX_PARTS} parts at most`);
       ticket.parts.push(response);

@@ -188,7 +188,7 @@ async function purge(
   }
 }
 
-function workOf({ hub, streams }: RouteParts, exchange: WorkerExchange, codec: MicrosoftCodec): Routes {
+function workOf({ hub, streams, repeated }: RouteParts, exchange: WorkerExchange, codec: MicrosoftCodec): Routes {
   return {
     async *getWorkItems(request, context) {
       const connection = { worker: workerOf(request, context), header: context.requestHeader };
@@ -197,12 +197,14 @@ function workOf({ hub, streams }: RouteParts, exchange: WorkerExchange, codec: M
     },
     completeOrchestratorTask: (response, context) =>
       call(context, async () => {
-        exchange.completeTurn(codec.orchestratorResponse(response), Dialect.MICROSOFT);
+        repeated.once(context.requestHeader, () =>
+          exchange.completeTurn(codec.orchestratorResponse(response), Dialect.MICROSOFT),
+        );
         return {};
       }),
     completeActivityTask: (response, context) =>
       call(context, async () => {
-        exchange.completeActivity(codec.activityResponse(response));
+        repeated.once(context.requestHeader, () => exchange.completeActivity(codec.activityResponse(response)));
         return {};
       }),
     abandonTaskActivityWorkItem: ({ completionToken }) => {

@@ -86,14 +86,19 @@ export class TicketQueue {
   takeFor(stream: WorkerStream): Ticket | undefined {
     let oldest: Ticket | undefined;
     for (const { returned, fresh } of this.#sorts.values()) {
-      const [first] = returned.size > 0 ? returned : fresh;
+      const first = firstFor(stream, returned) ?? firstFor(stream, fresh);
       if (first === undefined || (oldest !== undefined && oldest.seq < first.seq)) continue;
-      if (first.avoids === stream) continue;
       if (stream.hasRoomFor(first.order.kind) && stream.accepts(first.order)) oldest = first;
     }
     if (oldest !== undefined) this.delete(oldest);
     return oldest;
   }
+}
+
+/** What the worker has just handed back does not hold up what is behind it. */
+function firstFor(stream: WorkerStream, tickets: Iterable<Ticket>): Ticket | undefined {
+  for (const ticket of tickets) if (ticket.avoids !== stream) return ticket;
+  return undefined;
 }
 
 function sortOf(order: WorkOrder): string {

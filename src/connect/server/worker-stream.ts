@@ -24,6 +24,10 @@ export interface WorkerDescription {
   /** It knows health pings. */
   readonly takesPings: boolean;
   readonly userAgent: string;
+  /** Its own name for the stream; absent where it names none. */
+  readonly streamName?: string;
+  /** Streams of its that it has given up as dead. */
+  readonly lostStreams?: readonly string[];
 }
 
 /** What decides whether a worker takes an order. */

@@ -30,7 +30,7 @@ serveTaskHubRoutes({
   registry,
   logger,
   healthPingMs: 1000,
-  open: (surroundings) => openTaskHub({ name, registry, logger, maxDeaths: 1_000_000 }, surroundings),
+  open: (surroundings) => openTaskHub({ name, registry, logger }, surroundings),
 });
 
 host.addEventListener("install", (event) => event.waitUntil(host.skipWaiting()));
