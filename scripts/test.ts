@@ -1,9 +1,9 @@
 /**
  * `npm test`: all tests. `npm run test:browser`: those in browsers only; `npm run test:webkit`: the contract suite in WebKitGTK only.
  *
- * What needs no browser begins at once; browsers that are missing are installed meanwhile, where that is possible, and the suites inside
- * them run beside it. What measures time comes after that, alone. What is left out for want of a browser is said in a line. A browser that
- * hangs ends with the part's time limit, and fails the run. Closed by one plain line that sums it all,
+ * What needs no browser runs one part after the other; beside it, browsers that are missing are installed, where that is possible, and
+ * theirs run, whose output follows when each part has ended. Both spend most of their time waiting. What is left out for want of a browser
+ * is said in a line. A browser that hangs ends with the part's time limit, and fails the run. Closed by one plain line that sums it all,
  * `N passed, N failed[, N skipped]`. A file that does not load, an error outside any test, and a run without a test are failures too.
  * Arguments go to Vitest: `npm test -- --project node history`.
  */
@@ -74,27 +74,22 @@ async function runAll(): Promise<void> {
     await run({ name: "tests", projects: named });
   } else if (mode === "--browsers") {
     leaveOut(await installBrowsers());
-    await runInside("inherit");
-    await runDriven();
+    await runBrowsers("inherit");
   } else {
-    const browsersAreHere = installBrowsers().then(leaveOut);
-    await Promise.all([run(BASE), browsersAreHere.then(() => runInside("pipe"))]);
-    await run(PROTOCOL);
-    await runDriven();
+    const others = run(BASE).then(() => run(PROTOCOL));
+    leaveOut(await installBrowsers());
+    await Promise.all([others, runBrowsers("pipe")]);
   }
 }
 
-/** The suites that run inside the browsers that are here. */
-async function runInside(output: "inherit" | "pipe"): Promise<void> {
+/** The tests in the browsers that are here. */
+async function runBrowsers(output: "inherit" | "pipe"): Promise<void> {
   if (browsers().length > 0) await run(INSIDE, output);
   if (webkit() !== undefined) await run(WEBKIT, output);
   else if (process.env.PERDURA_BROWSERS === undefined) {
     leaveOut([`${without()}; npm run test:webkit installs it`]);
   }
-}
-
-async function runDriven(): Promise<void> {
-  if (browsers().length > 0) await run(DRIVEN);
+  if (browsers().length > 0) await run(DRIVEN, output);
 }
 
 /** Says what is left out. False: nothing is. */

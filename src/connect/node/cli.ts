@@ -57,8 +57,8 @@ async function runServe(args: readonly string[]): Promise<void> {
   const { serve } = await load();
   const hub = await serve({ ...listenOf(values.listen), dialect, logger, ...(data === undefined ? {} : { data }) });
   const kept = data === undefined ? "in memory" : `in ${data}`;
-  console.log(`perdura serves a task hub on ${hub.host}:${hub.port} (dialect ${dialect}, ${kept})`);
   stopOnSignals(() => hub.close());
+  console.log(`perdura serves a task hub on ${hub.host}:${hub.port} (dialect ${dialect}, ${kept})`);
 }
 
 async function runGateway(args: readonly string[]): Promise<void> {
@@ -77,8 +77,8 @@ async function runGateway(args: readonly string[]): Promise<void> {
     ...(dialect === "auto" ? {} : { dialect }),
   });
   const shown = token === undefined ? "without a token" : "with a token";
-  console.log(`perdura forwards gRPC on ${gateway.host}:${gateway.port} to ${upstream} (dialect ${dialect}, ${shown})`);
   stopOnSignals(() => gateway.close());
+  console.log(`perdura forwards gRPC on ${gateway.host}:${gateway.port} to ${upstream} (dialect ${dialect}, ${shown})`);
 }
 
 /** @throws {@link UsageError} */
@@ -120,7 +120,10 @@ function listenOf(listen: string): { host: string; port: number } {
 /** How long a stop may take, in ms. */
 const STOP_MS = 10_000;
 
-/** The first signal stops cleanly; a second one, or a stop that hangs, ends the process. */
+/**
+ * The first signal stops cleanly; a second one, or a stop that hangs, ends the process. To be called before the line that says that it
+ * serves: who waits for that may send a signal at once.
+ */
 function stopOnSignals(close: () => Promise<void>): void {
   let isStopping = false;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
