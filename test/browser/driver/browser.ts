@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BrowserContext, chromium, firefox, type Page } from "playwright";
 import { type BrowserName, browsers, CHROMIUM_ARGS } from "../../../scripts/browsers.ts";
-import { killTree } from "../../../scripts/processes.ts";
+import { killTree, usageOf } from "../../../scripts/processes.ts";
 import type { App } from "../app/page.ts";
 
 declare global {
@@ -57,6 +57,20 @@ export class DrivenBrowser {
     await page.goto(url);
     await ready(page);
     return page;
+  }
+
+  /** The process that runs a page, as its work shows (Linux). Pages of one site have each their own while they are few. */
+  async processOf(page: Page): Promise<number> {
+    const before = new Map(usageOf(this.profile).map(({ pid, ticks }) => [pid, ticks]));
+    await page.evaluate(() => {
+      const endMs = Date.now() + 1000;
+      while (Date.now() < endMs);
+    });
+    const [busiest] = usageOf(this.profile)
+      .map(({ pid, ticks }) => ({ pid, ticks: ticks - (before.get(pid) ?? 0) }))
+      .sort((one, other) => other.ticks - one.ticks);
+    if (busiest === undefined) throw new Error("this system tells nothing of processes");
+    return busiest.pid;
   }
 
   /** Closes the browser as a person does. */
