@@ -1,7 +1,7 @@
 import type { CDPSession, Page } from "playwright";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { browserPath, browsers } from "../../../scripts/browsers.ts";
-import { DrivenBrowser, eventually } from "../driver/browser.ts";
+import { DrivenBrowser, eventually, ready } from "../driver/browser.ts";
 import { expectEachOnce } from "../driver/histories.ts";
 import { type Site, serveSite } from "../driver/site.ts";
 
@@ -119,6 +119,20 @@ describe.skipIf(!hasChromium)("trouble in chromium", () => {
     expect(asked).toMatchObject({ ok: false, code: "instance_not_found" });
     await page.evaluate(() => window.app.start("counter", { steps: 3, ms: 0 }, "new"));
     expect(await page.evaluate(() => window.app.wait("new"))).toEqual({ status: "COMPLETED", output: 3 });
+    await page.close();
+  });
+
+  it("a loss that a client has seen is not reported once more at its next visit", async () => {
+    const page = await browser.tab(site.url);
+    const lost = (): Promise<string[]> => heard(page, "lost");
+    await page.evaluate(() => window.app.open("seen", { run: false }));
+    const cdp = await session(page);
+    await cdp.send("Storage.clearDataForOrigin", { origin: site.url, storageTypes: "indexeddb" });
+    await eventually(lost, (codes) => codes.includes("storage_lost"));
+    await page.reload();
+    await ready(page);
+    await page.evaluate(() => window.app.open("seen", { run: false }));
+    expect(await lost()).toEqual([]);
     await page.close();
   });
 
