@@ -230,6 +230,25 @@ describe.skipIf(!hasChromium)("trouble in chromium", () => {
     },
   );
 
+  it("a service worker that the browser stops is started anew by its page, which it knows again", async () => {
+    const page = await browser.tab(site.url);
+    await page.evaluate(() => window.app.openOver("service", "stopped-engine"));
+    await page.evaluate(() => window.app.start("asker", "hang", "h"));
+    const cdp = await session(page);
+    await cdp.send("ServiceWorker.enable");
+    for (const asked of [1, 2, 3]) {
+      await eventually(
+        () => page.evaluate(() => window.app.asked.length),
+        (length) => length === asked,
+      );
+      await cdp.send("ServiceWorker.stopAllWorkers");
+    }
+    await page.evaluate(() => window.app.start("asker", "why", "a"));
+    expect(await page.evaluate(() => window.app.wait("a"))).toEqual({ status: "COMPLETED", output: "why? Perdura" });
+    expect(new Set(await page.evaluate(() => window.app.asked))).toEqual(new Set(["1:id"]));
+    await page.close();
+  });
+
   it("permission to stay is granted where the person has said so", async () => {
     const page = await browser.tab(site.url);
     const cdp = await session(page);
