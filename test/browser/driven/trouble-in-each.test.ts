@@ -137,3 +137,53 @@ describe.each(browsers().map(({ name }) => name))("trouble in %s", (name) => {
     await page.close();
   });
 });
+
+describe.runIf(browsers().some(({ name }) => name === "firefox"))("little room in firefox", () => {
+  let browser: DrivenBrowser;
+  beforeAll(async () => {
+    // In KiB for all sites; one site may have ten MiB of it.
+    browser = await DrivenBrowser.launch("firefox", {
+      preferences: { "dom.quotaManager.temporaryStorage.fixedLimit": 12_000 },
+    });
+  });
+  afterAll(async () => {
+    await browser.close();
+    browser.forget();
+  });
+
+  it("quota in a transaction: ended history goes first, then new starts are refused, and what runs is not dropped", async () => {
+    const page = await browser.tab(site.url);
+    await page.evaluate(() => window.app.open("quota", { retention: { count: 0 } }));
+    await page.evaluate(() => window.app.start("listener", undefined, "running"));
+    for (let n = 0; n < 4; n++) {
+      await page.evaluate(async (id) => {
+        await window.app.start("echo", window.app.bulky(200), id);
+        await window.app.wait(id);
+      }, `old-${n}`);
+    }
+    let code = "";
+    for (let n = 0; n < 80 && code === ""; n++) {
+      const result = await page.evaluate(
+        (id) => window.app.attempt(() => window.app.start("listener", window.app.bulky(300), id)),
+        `new-${n}`,
+      );
+      if (!result.ok) code = result.code;
+    }
+    expect(code).toBe("storage_quota");
+    expect(await page.evaluate(() => window.app.seen.some(({ type }) => type === "quota"))).toBe(true);
+    expect(await page.evaluate(() => window.app.hub.status.full)).toBe(true);
+    const left = await page.evaluate(
+      async () => (await window.app.hub.client.listInstanceIds({ pageSize: 1000 })).instanceIds,
+    );
+    expect(left.filter((id) => id.startsWith("old"))).toEqual([]);
+    expect(left).toContain("running");
+    for (const id of left.filter((id) => id !== "running"))
+      await page.evaluate((id) => window.app.hub.client.purgeOrchestrationState(id, { force: true }), id);
+    await page.evaluate(() => window.app.raise("running", "word", "still here", "k"));
+    expect(await page.evaluate(() => window.app.wait("running"))).toEqual({
+      status: "COMPLETED",
+      output: "still here",
+    });
+    await page.close();
+  });
+});

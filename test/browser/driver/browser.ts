@@ -20,6 +20,8 @@ export interface LaunchOptions {
   readonly without?: readonly string[];
   readonly args?: readonly string[];
   readonly headless?: boolean;
+  /** Preferences of Firefox, by name. */
+  readonly preferences?: Readonly<Record<string, number>>;
 }
 
 /** A browser with a profile on disk. */
@@ -38,7 +40,7 @@ export class DrivenBrowser {
     const executablePath = browsers().find((browser) => browser.name === name)?.path;
     if (executablePath === undefined) throw new Error(`${name} is not installed`);
     const profile = options.profile ?? mkdtempSync(join(tmpdir(), `perdura-${name}-`));
-    const { headless = true, args = [], without = [] } = options;
+    const { headless = true, args = [], without = [], preferences = {} } = options;
     const context =
       name === "chromium"
         ? await chromium.launchPersistentContext(profile, {
@@ -47,7 +49,12 @@ export class DrivenBrowser {
             args: [...CHROMIUM_ARGS, ...args],
             ignoreDefaultArgs: [...without],
           })
-        : await firefox.launchPersistentContext(profile, { executablePath, headless, channel: "moz-firefox" });
+        : await firefox.launchPersistentContext(profile, {
+            executablePath,
+            headless,
+            channel: "moz-firefox",
+            firefoxUserPrefs: { ...preferences },
+          });
     return new DrivenBrowser(name, profile, context);
   }
 
