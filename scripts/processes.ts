@@ -72,6 +72,26 @@ export async function killTree(word: string): Promise<number> {
   return first.length;
 }
 
+/** A process and what it has used of the processor so far, in ticks. */
+export interface Usage {
+  readonly pid: number;
+  readonly ticks: number;
+}
+
+/** What every process with the word in its command line, and all that they started, have used of the processor. */
+export function usageOf(word: string): Usage[] {
+  return treesOf(({ command }) => command.includes(word)).flatMap((pid) => {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      return [{ pid, ticks: Number(fields[11]) + Number(fields[12]) }];
+    } catch {
+      // It ended meanwhile.
+      return [];
+    }
+  });
+}
+
 /** Kills a process of ours and all that it started, outright. */
 export function killProcess(root: number): void {
   const tree = treesOf(({ pid }) => pid === root);

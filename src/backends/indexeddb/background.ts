@@ -1,5 +1,6 @@
 import { BrowserTaskHub } from "./browser-task-hub.ts";
 import { pause } from "./connection.ts";
+import { type HostEnvironment, hostEnvironment } from "./environment.ts";
 import type { HubSurroundings, OpenTaskHubOptions } from "./hub-options.ts";
 
 /** What came of a slice of work. */
@@ -27,7 +28,8 @@ export async function runTaskHubSlice(
   surroundings: HubSurroundings = {},
 ): Promise<SliceResult> {
   const endMs = Date.now() + (options.budgetMs ?? BUDGET_MS);
-  const hub = new BrowserTaskHub(options, surroundings);
+  const environment = surroundings.environment ?? (await ownEnvironment());
+  const hub = new BrowserTaskHub(options, { ...surroundings, environment });
   try {
     await hub.open();
     // A free lock is granted within milliseconds. One that is not is somebody else's, who says so when asked.
@@ -48,6 +50,25 @@ export async function runTaskHubSlice(
   } finally {
     await hub.close();
   }
+}
+
+interface MaybeServiceWorker {
+  readonly clients?: {
+    matchAll(of: {
+      type: "window";
+      includeUncontrolled: true;
+    }): Promise<readonly { readonly visibilityState?: string }[]>;
+  };
+}
+
+/** The surroundings of a slice. A service worker can ask whether a person sees any page of its site. */
+async function ownEnvironment(): Promise<HostEnvironment> {
+  const host = hostEnvironment();
+  const { clients } = globalThis as unknown as MaybeServiceWorker;
+  if (clients === undefined) return host;
+  const windows = await clients.matchAll({ type: "window", includeUncontrolled: true });
+  const isSeen = windows.some(({ visibilityState }) => visibilityState === "visible");
+  return { ...host, visible: () => isSeen };
 }
 
 /** A `sync` or `periodicsync` event of a service worker. */

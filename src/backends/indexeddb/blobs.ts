@@ -1,7 +1,9 @@
-import { BlobNotFoundError } from "../../core/errors.ts";
-import type { Connection, HubTransaction } from "./connection.ts";
+import { BlobNotFoundError, InvalidArgumentError, NotInitializedError } from "../../core/errors.ts";
+import { checkInstanceId } from "../../core/limits.ts";
+import type { InstanceRow } from "../../core/partition/ports.ts";
+import { type Connection, resultOf } from "./connection.ts";
 import { browserIds } from "./ids.ts";
-import { type BlobRecord, keysOf } from "./schema.ts";
+import { type BlobRecord, type HubRecord, keysOf } from "./schema.ts";
 
 /** A kept blob's place, small and plain, to be passed as an input or inside of one. */
 export interface BlobRef {
@@ -29,10 +31,11 @@ export interface HubBlobs {
   /**
    * Keeps a blob. It is durable when this resolves.
    *
-   * @throws {@link StorageQuotaError} when there is no room.
+   * @throws {@link InvalidArgumentError} for an id that no instance can have, and for what is no blob;
+   *   {@link StorageQuotaError} when there is no room; {@link NotInitializedError} when the hub was deleted.
    */
   put(instanceId: string, content: Blob): Promise<BlobRef>;
-  /** The content; a `File` with its name where one was put. @throws {@link BlobNotFoundError}. */
+  /** The content; a `File` with its name where one was put. @throws {@link BlobNotFoundError}, {@link InvalidArgumentError}. */
   get(ref: Pick<BlobRef, "instanceId" | "blobId">): Promise<Blob>;
   /** What is kept for an instance, or for all, in no particular order. */
   list(instanceId?: string): Promise<readonly BlobRef[]>;
@@ -61,10 +64,15 @@ export class IndexedDbBlobs implements HubBlobs {
   }
 
   async put(instanceId: string, content: Blob): Promise<BlobRef> {
+    checkInstanceId(instanceId);
+    checkContent(content);
     const record: BlobRecord = { content, keptAtMs: this.#now() };
     const blobId = browserIds.uuid();
     await this.#makingRoom(() =>
-      this.#connection.write(["blobs"], "strict", async (transaction) => {
+      this.#connection.write(["meta", "blobs"], "strict", async (transaction) => {
+        // What is kept in a deleted hub would be found by whoever opens the next one of its name.
+        const hub = await resultOf<HubRecord | undefined>(transaction.objectStore("meta").get("hub"));
+        if (hub?.exists !== true) throw new NotInitializedError();
         transaction.objectStore("blobs").put(record, [instanceId, blobId]);
         return () => undefined;
       }),
@@ -72,7 +80,8 @@ export class IndexedDbBlobs implements HubBlobs {
     return refOf(instanceId, blobId, content);
   }
 
-  async get({ instanceId, blobId }: Pick<BlobRef, "instanceId" | "blobId">): Promise<Blob> {
+  async get(ref: Pick<BlobRef, "instanceId" | "blobId">): Promise<Blob> {
+    const [instanceId, blobId] = keyOf(ref);
     const record = await this.#connection.read(["blobs"], (transaction) =>
       transaction.objectStore("blobs").get([instanceId, blobId]),
     );
@@ -92,33 +101,43 @@ export class IndexedDbBlobs implements HubBlobs {
     });
   }
 
-  async remove({ instanceId, blobId }: Pick<BlobRef, "instanceId" | "blobId">): Promise<void> {
+  async remove(ref: Pick<BlobRef, "instanceId" | "blobId">): Promise<void> {
+    const key = keyOf(ref);
     await this.#connection.write(["blobs"], "relaxed", async (transaction) => {
-      transaction.objectStore("blobs").delete([instanceId, blobId]);
+      transaction.objectStore("blobs").delete(key);
       return () => undefined;
     });
   }
 
-  /** Deletes blobs whose instance was never started. Returns how many. */
+  /**
+   * Deletes blobs whose instance was never started. Returns how many. In one transaction: a start that comes meanwhile finds
+   * either all of its files or, when they are that old, none.
+   */
   async sweep(): Promise<number> {
-    const orphans = await this.#connection.read(["blobs", "instances"], (transaction) =>
-      orphansOf(transaction, this.#now() - ORPHANED_MS),
-    );
-    for (const [instanceId, blobId] of orphans) await this.remove({ instanceId, blobId });
-    return orphans.length;
+    const keptUntilMs = this.#now() - ORPHANED_MS;
+    return this.#connection.write(["blobs", "instances"], "relaxed", async (transaction) => {
+      const blobs = transaction.objectStore("blobs");
+      const orphans = await orphansOf(blobs, transaction.objectStore("instances"), keptUntilMs);
+      for (const key of orphans) blobs.delete(key);
+      return () => orphans.length;
+    });
   }
 }
 
+type BlobKey = [instanceId: string, blobId: string];
+
 async function orphansOf(
-  transaction: HubTransaction<"readonly">,
+  blobs: IDBObjectStore,
+  instances: IDBObjectStore,
   keptUntilMs: number,
-): Promise<readonly [string, string][]> {
-  const keys = await transaction.objectStore("blobs").getAllKeys();
+): Promise<readonly BlobKey[]> {
+  const keys = (await resultOf(blobs.getAllKeys())) as BlobKey[];
   const owners = [...new Set(keys.map(([instanceId]) => instanceId))];
-  const rows = await Promise.all(owners.map((instanceId) => transaction.objectStore("instances").getKey(instanceId)));
-  const ownerless = new Set(owners.filter((_, at) => rows[at] === undefined));
+  const rows = await Promise.all(owners.map((id) => resultOf<InstanceRow | undefined>(instances.get(id))));
+  // Of a purged one a tombstone may be left, which owns nothing.
+  const ownerless = new Set(owners.filter((_, at) => rows[at]?.summary.purged !== false));
   const suspects = keys.filter(([instanceId]) => ownerless.has(instanceId));
-  const records = await Promise.all(suspects.map((key) => transaction.objectStore("blobs").get(key)));
+  const records = await Promise.all(suspects.map((key) => resultOf<BlobRecord | undefined>(blobs.get(key))));
   return suspects.filter((_, at) => (records[at]?.keptAtMs ?? Number.POSITIVE_INFINITY) < keptUntilMs);
 }
 
@@ -127,12 +146,15 @@ export class MemoryBlobs implements HubBlobs {
   readonly #kept = new Map<string, { readonly ref: BlobRef; readonly content: Blob }>();
 
   async put(instanceId: string, content: Blob): Promise<BlobRef> {
+    checkInstanceId(instanceId);
+    checkContent(content);
     const ref = refOf(instanceId, browserIds.uuid(), content);
     this.#kept.set(ref.blobId, { ref, content });
     return ref;
   }
 
-  async get({ instanceId, blobId }: Pick<BlobRef, "instanceId" | "blobId">): Promise<Blob> {
+  async get(ref: Pick<BlobRef, "instanceId" | "blobId">): Promise<Blob> {
+    const [instanceId, blobId] = keyOf(ref);
     const kept = this.#kept.get(blobId);
     if (kept?.ref.instanceId !== instanceId) throw new BlobNotFoundError(instanceId, blobId);
     return kept.content;
@@ -143,12 +165,30 @@ export class MemoryBlobs implements HubBlobs {
     return instanceId === undefined ? refs : refs.filter((ref) => ref.instanceId === instanceId);
   }
 
-  async remove({ blobId }: Pick<BlobRef, "blobId">): Promise<void> {
-    this.#kept.delete(blobId);
+  async remove(ref: Pick<BlobRef, "instanceId" | "blobId">): Promise<void> {
+    const [instanceId, blobId] = keyOf(ref);
+    if (this.#kept.get(blobId)?.ref.instanceId === instanceId) this.#kept.delete(blobId);
   }
 }
 
 function refOf(instanceId: string, blobId: string, content: Blob): BlobRef {
   const { size, type } = content;
   return { instanceId, blobId, size, type, ...("name" in content ? { name: (content as File).name } : {}) };
+}
+
+/** @throws {@link InvalidArgumentError} for what is no blob; one of another frame is one too. */
+function checkContent(content: Blob): void {
+  const kind = Object.prototype.toString.call(content);
+  if (kind !== "[object Blob]" && kind !== "[object File]") {
+    throw new InvalidArgumentError("a blob or a file is kept, and this is none: wrap it, new Blob([content])");
+  }
+}
+
+/** @throws {@link InvalidArgumentError} for what no {@link HubBlobs.put} gave. */
+function keyOf(ref: Pick<BlobRef, "instanceId" | "blobId">): BlobKey {
+  const { instanceId, blobId } = (ref as Partial<BlobRef> | undefined | null) ?? {};
+  if (typeof instanceId !== "string" || typeof blobId !== "string") {
+    throw new InvalidArgumentError("this refers to no blob: give what put returned");
+  }
+  return [instanceId, blobId];
 }

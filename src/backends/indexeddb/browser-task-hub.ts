@@ -41,7 +41,7 @@ const HIDDEN_TICK_MS = 60_000;
 /** Looks around between two looks at the database for news that got lost. */
 const TICKS_PER_POLL = 6;
 /** Time between two sweeps of ended instances, in ms. */
-const SWEEP_MS = 10 * 60_000;
+export const SWEEP_MS: number = 10 * 60_000;
 
 /** A hub over IndexedDB, as this context takes part in it. */
 export class BrowserTaskHub {
@@ -292,6 +292,9 @@ export class BrowserTaskHub {
     this.#connection.onLost(() => {
       if (this.#epoch !== undefined) this.#election.fenced(this.#epoch);
       void this.#store.createHub().catch((error: unknown) => this.#fail(error));
+      // Or the same loss would be reported once more at the next visit.
+      const { databaseId } = this.#connection;
+      if (databaseId !== undefined) void this.#marker.write({ databaseId });
       this.#signals.anyChanged();
     });
     this.#connection.onClosed(() => void this.close());
@@ -398,10 +401,12 @@ export class BrowserTaskHub {
   /** Reads what the browser says of the storage, and leaves a note of what is in it for the case that it gets lost. */
   async #lookAtStorage(): Promise<void> {
     this.#storage = await lookAtStorage();
-    const { databaseId } = this.#connection;
-    if (this.#epoch === undefined || databaseId === undefined) return;
+    if (this.#epoch === undefined) return;
     try {
-      await this.#marker.write({ databaseId, unfinished: unendedOf(await this.countInstances()) });
+      const unfinished = unendedOf(await this.countInstances());
+      // After the count: what was counted is what is open now.
+      const { databaseId } = this.#connection;
+      if (databaseId !== undefined) await this.#marker.write({ databaseId, unfinished });
     } catch (error) {
       this.#fail(error);
     }
@@ -451,17 +456,26 @@ export class BrowserTaskHub {
   }
 
   #self(): RunnerInfo {
-    const { registry, buildId = "", buildOrder = performance.timeOrigin } = this.#options;
-    return {
+    return runnerInfoOf(this.#options, {
       contextId: this.#contextId,
       epoch: this.#epoch ?? -1,
-      buildId,
-      buildOrder,
       host: this.#host.kind,
-      orchestrators: registry.names("orchestrator"),
-      activities: registry.names("activity"),
-    };
+    });
   }
+}
+
+/** What a context with these options says of itself. */
+export function runnerInfoOf(
+  { registry, buildId = "", buildOrder = performance.timeOrigin }: OpenTaskHubOptions,
+  self: Required<Pick<RunnerInfo, "contextId" | "epoch" | "host">>,
+): RunnerInfo {
+  return {
+    ...self,
+    buildId,
+    buildOrder,
+    orchestrators: registry.names("orchestrator"),
+    activities: registry.names("activity"),
+  };
 }
 
 /** @throws {@link InvalidArgumentError} for a name that would not be one everywhere. */

@@ -202,8 +202,10 @@ export class Connection {
           if (this.#opening === opening) this.#database = database;
           else database.close();
         },
-        () => {
+        (error: unknown) => {
           if (this.#opening === opening) this.#opening = undefined;
+          // While nothing was open here, a newer page had its way: this one gives way too, however late it learns of it.
+          if (error instanceof StorageNewerSchemaError && this.#databaseId !== undefined) this.#giveWay(error);
         },
       );
     }
@@ -311,6 +313,11 @@ export class Connection {
       blockedVersion === null
         ? new StorageLostError(this.name, "it is being deleted")
         : new StorageNewerSchemaError(this.name);
+    this.#giveWay(error);
+  }
+
+  #giveWay(error: StorageError): void {
+    if (this.#closed !== undefined) return;
     this.close(error);
     this.#options.events.emit({ type: "closed", error });
     for (const listener of [...this.#onClosed]) listener();

@@ -50,8 +50,10 @@ function cacheMarker(name: string): Marker {
 function parse(text: string | null | undefined): Marked | undefined {
   if (text === null || text === undefined || text === "") return undefined;
   if (!text.startsWith("{")) return { databaseId: text };
-  const { databaseId, unfinished } = JSON.parse(text) as Partial<Marked>;
-  return databaseId === undefined ? undefined : { databaseId, unfinished };
+  const { databaseId, unfinished } = JSON.parse(text) as Readonly<Record<string, unknown>>;
+  // What somebody else has scribbled on says nothing, least of all that something was lost.
+  if (typeof databaseId !== "string" || databaseId === "") return undefined;
+  return { databaseId, unfinished: Number.isSafeInteger(unfinished) ? Number(unfinished) : undefined };
 }
 
 /** A host without the marker's place is one where losses go unnoticed, no more. */

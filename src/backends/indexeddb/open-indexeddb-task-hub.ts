@@ -8,7 +8,7 @@ import type { Partition } from "../../core/partition/partition.ts";
 import type { ExportOptions, InstanceFile } from "../../core/partition/transfer.ts";
 import { openMemoryTaskHub } from "../memory/open-memory-task-hub.ts";
 import { type HubBlobs, MemoryBlobs } from "./blobs.ts";
-import { BrowserTaskHub, checkHubName } from "./browser-task-hub.ts";
+import { BrowserTaskHub, checkHubName, runnerInfoOf, SWEEP_MS } from "./browser-task-hub.ts";
 import { gateKeeperOf, hostEnvironment, type WakeReason } from "./environment.ts";
 import { hostCapabilities } from "./host-capabilities.ts";
 import { HubEvents } from "./hub-events.ts";
@@ -106,6 +106,14 @@ async function openInMemory(
   const stopListening = environment.onWake(wake);
   const timer = setInterval(wake, LOOK_MS);
   const host = hostCapabilities();
+  const sweep = (): Promise<number> =>
+    sweepEnded(backend as Partition, options.retention ?? {}, (clock ?? systemClock).now());
+  const sweeper = setInterval(
+    () => void sweep().catch((cause: unknown) => logger.error("ended instances could not be purged", cause)),
+    SWEEP_MS,
+  );
+  const lastError = { at: new Date(), error };
+  const contextId = ids.uuid();
   let isClosed = false;
   return {
     client: hub.client,
@@ -120,23 +128,24 @@ async function openInMemory(
         persisted: false,
         estimate: undefined,
         host,
-        runner: undefined,
-        epoch: 1,
+        runner: isClosed ? undefined : runnerInfoOf(options, { contextId, epoch: 1, host: host.kind }),
+        epoch: isClosed ? undefined : 1,
         reopened: 0,
         suspensions: 0,
         full: false,
-        lastError: { at: new Date(), error },
+        lastError,
       };
     },
     wake,
     countInstances: () => countListed(backend as Partition),
-    sweep: () => sweepEnded(backend as Partition, options.retention ?? {}, (clock ?? systemClock).now()),
+    sweep,
     exportInstance: (instanceId, how) => (backend as Partition).exportInstance(instanceId, how),
     importInstance: (file) => (backend as Partition).importInstance(file),
     async close(): Promise<void> {
       isClosed = true;
       stopListening();
       clearInterval(timer);
+      clearInterval(sweeper);
       await hub.close();
     },
   };

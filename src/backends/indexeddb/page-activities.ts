@@ -9,6 +9,8 @@ import {
   type FromPage,
   type FromWorker,
   hasLocks,
+  holdLock,
+  newEngineLock,
   pageLock,
 } from "./page-link.ts";
 
@@ -38,6 +40,8 @@ export class PageActivities {
   readonly #host: HostEnvironment;
   readonly #pages = new Map<string, Page>();
   readonly #wakeListeners = new Set<(reason: WakeReason) => void>();
+  readonly #engineLock: string = newEngineLock();
+  #holding: Promise<unknown> | undefined;
   #arrivals: (() => void)[] = [];
   #calls = 0;
 
@@ -76,6 +80,7 @@ export class PageActivities {
     const page: Page = { id: pageId, port, activities, calls: new Map(), visible, charging };
     this.#pages.set(pageId, page);
     port.onmessage = ({ data }: MessageEvent<FromPage>) => this.#hear(page, data);
+    void this.#welcome(port);
     // Granted when the page is gone, however it went.
     if (hasLocks())
       void navigator.locks.request(pageLock(pageId), async () => this.#leave(page)).catch(() => undefined);
@@ -86,6 +91,18 @@ export class PageActivities {
       });
     }
     this.#wake("message");
+  }
+
+  /** Lets the page see when this worker ends: a service worker does whenever its browser thinks fit. */
+  async #welcome(port: MessagePort): Promise<void> {
+    if (!hasLocks()) return;
+    try {
+      this.#holding ??= holdLock(this.#engineLock);
+      await this.#holding;
+      port.postMessage({ type: "welcome", engineLock: this.#engineLock } satisfies FromWorker);
+    } catch {
+      // A host that refuses locks: its pages do not notice its end.
+    }
   }
 
   #find(name: string): Page | undefined {

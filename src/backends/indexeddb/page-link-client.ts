@@ -9,66 +9,117 @@ import {
   type ConnectMessage,
   type FromPage,
   type FromWorker,
-  hasLocks,
+  holdLock,
   pageLock,
 } from "./page-link.ts";
 
+/** What takes a page's wish to be connected. */
+type Target = Pick<MessagePort, "postMessage">;
+
 /** The page's end of its connection to the worker that hosts the engine. */
 export class PageLink {
-  readonly #port: MessagePort;
+  readonly #worker: Target;
+  readonly #hub: string;
+  readonly #pageId: string;
   readonly #activities: TaskRegistry;
   readonly #environment: HostEnvironment;
   readonly #running = new Map<number, AbortController>();
   readonly #stops: (() => void)[] = [];
+  readonly #closing = new AbortController();
+  #port: MessagePort | undefined;
 
-  private constructor(port: MessagePort, activities: TaskRegistry, environment: HostEnvironment, free: () => void) {
-    this.#port = port;
+  private constructor(
+    worker: Target,
+    hub: string,
+    pageId: string,
+    activities: TaskRegistry,
+    environment: HostEnvironment,
+  ) {
+    this.#worker = worker;
+    this.#hub = hub;
+    this.#pageId = pageId;
     this.#activities = activities;
     this.#environment = environment;
-    port.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-      if (data.type === "abort")
-        this.#running.get(data.call)?.abort(new PerduraError("aborted", "the engine no longer waits"));
-      else void this.#run(data.call, data.context, data.input);
-    };
-    const onHidden = (): void => {
-      if (document.visibilityState === "hidden") this.#send({ type: "hidden" });
-    };
-    document.addEventListener("visibilitychange", onHidden);
-    // Its lock tells of its end, too; this is for browsers without locks.
-    const onGone = (event: PageTransitionEvent): void => {
-      if (!event.persisted) this.#send({ type: "bye" });
-    };
-    window.addEventListener("pagehide", onGone);
-    this.#stops.push(
-      () => document.removeEventListener("visibilitychange", onHidden),
-      () => window.removeEventListener("pagehide", onGone),
-      environment.onWake((reason) => this.wake(reason)),
-      free,
-    );
   }
 
   /** Connects the page. Its life shows by a lock that it holds. */
   static async open(
-    worker: Pick<MessagePort, "postMessage">,
+    worker: Target,
     hub: string,
     activities: TaskRegistry,
     environment: HostEnvironment,
   ): Promise<PageLink> {
     const pageId = browserIds.uuid();
     const free = await holdLock(pageLock(pageId));
+    const link = new PageLink(worker, hub, pageId, activities, environment);
+    link.#stops.push(free);
+    link.#listen();
+    link.#connect();
+    return link;
+  }
+
+  #listen(): void {
+    // A worker may be connected to another one, too.
+    const page = "document" in globalThis ? document : undefined;
+    const onHidden = (): void => {
+      if (page?.visibilityState === "hidden") this.#send({ type: "hidden" });
+    };
+    page?.addEventListener("visibilitychange", onHidden);
+    // Its lock tells of its end, too; this is for browsers without locks.
+    const onGone = (event: PageTransitionEvent): void => {
+      if (!event.persisted) this.#send({ type: "bye" });
+    };
+    globalThis.addEventListener("pagehide", onGone);
+    this.#stops.push(
+      () => page?.removeEventListener("visibilitychange", onHidden),
+      () => globalThis.removeEventListener("pagehide", onGone),
+      this.#environment.onWake((reason) => this.wake(reason)),
+    );
+  }
+
+  #connect(): void {
     const { port1, port2 } = new MessageChannel();
-    const link = new PageLink(port1, activities, environment, free);
-    const visible = environment.visible() ?? true;
+    this.#port = port1;
+    port1.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(data);
     const message: ConnectMessage = {
       perdura: "connect",
-      hub,
-      pageId,
-      activities: activities.names("activity"),
-      visible,
-      charging: environment.charging(),
+      hub: this.#hub,
+      pageId: this.#pageId,
+      activities: this.#activities.names("activity"),
+      visible: this.#environment.visible() ?? true,
+      charging: this.#environment.charging(),
     };
-    worker.postMessage(message, [port2]);
-    return link;
+    this.#worker.postMessage(message, [port2]);
+  }
+
+  #hear(message: FromWorker): void {
+    if (message.type === "welcome") void this.#follow(message.engineLock);
+    else if (message.type === "abort")
+      this.#running.get(message.call)?.abort(new PerduraError("aborted", "the engine no longer waits"));
+    else void this.#run(message.call, message.context, message.input);
+  }
+
+  /**
+   * Waits for the engine's end. A service worker that was stopped is started by the message that connects this page again;
+   * a worker that was terminated hears nothing any more.
+   */
+  async #follow(engineLock: string): Promise<void> {
+    const { signal } = this.#closing;
+    try {
+      await navigator.locks.request(engineLock, { mode: "shared", signal }, () => undefined);
+    } catch {
+      return;
+    }
+    if (signal.aborted) return;
+    this.#abandon();
+    this.#port?.close();
+    this.#connect();
+  }
+
+  /** Nobody waits any more for what runs here: an engine that wants it begins it again. */
+  #abandon(): void {
+    for (const controller of this.#running.values()) controller.abort();
+    this.#running.clear();
   }
 
   /** Has the engine look at what is due. */
@@ -79,41 +130,37 @@ export class PageLink {
 
   /** Leaves. What runs here is begun again in another page. */
   close(): void {
+    this.#closing.abort();
     for (const stop of this.#stops.splice(0)) stop();
-    for (const controller of this.#running.values()) controller.abort();
+    this.#abandon();
     this.#send({ type: "bye" });
-    this.#port.close();
+    this.#port?.close();
   }
 
   #send(message: FromPage): void {
-    this.#port.postMessage(message);
+    this.#port?.postMessage(message);
   }
 
   async #run(call: number, context: CallContext, input: unknown): Promise<void> {
     const controller = new AbortController();
+    const port = this.#port;
+    // An answer is for the engine that asked.
+    const answer = (message: FromPage): void => port?.postMessage(message);
     this.#running.set(call, controller);
     try {
       const fn = this.#activities.activity(context.name);
       if (fn === undefined) throw new Error(`the page does not offer '${context.name}' any more`);
       const value = await fn({ ...context, signal: controller.signal, log: defaultLogger("warn") }, input as never);
-      this.#send({ type: "result", call, value });
+      answer({ type: "result", call, value });
     } catch (error) {
       const { name, message } = error instanceof Error ? error : new Error(String(error));
-      this.#send({
+      answer({
         type: "failure",
         call,
         failure: { name, message, isNonRetriable: error instanceof NonRetriableError },
       });
     } finally {
-      this.#running.delete(call);
+      if (this.#running.get(call) === controller) this.#running.delete(call);
     }
   }
-}
-
-/** Takes a lock and holds it until the returned function is called, or the page is gone. */
-async function holdLock(name: string): Promise<() => void> {
-  if (!hasLocks()) return () => undefined;
-  return new Promise((resolve, reject) => {
-    navigator.locks.request(name, () => new Promise<void>((release) => resolve(() => release()))).catch(reject);
-  });
 }

@@ -1,4 +1,5 @@
 import type { WakeReason } from "./environment.ts";
+import { browserIds } from "./ids.ts";
 
 /** What a page sends to the worker that hosts the engine, to be connected. A port comes with it. */
 export interface ConnectMessage {
@@ -29,6 +30,8 @@ export type FromPage =
 
 /** From the worker, over the port. */
 export type FromWorker =
+  /** The page is taken in. The engine holds the lock of that name for life. */
+  | { readonly type: "welcome"; readonly engineLock: string }
   | {
       readonly type: "call";
       readonly call: number;
@@ -58,6 +61,19 @@ export interface CallFailure {
 /** A page holds this lock for life, so that a worker learns of its end. */
 export function pageLock(pageId: string): string {
   return `perdura-page:${pageId}`;
+}
+
+/** The engine in a worker holds such a lock for life, so that its pages learn of its end. */
+export function newEngineLock(): string {
+  return `perdura-engine:${browserIds.uuid()}`;
+}
+
+/** Takes a lock and holds it until the returned function is called, or this context is gone. */
+export async function holdLock(name: string): Promise<() => void> {
+  if (!hasLocks()) return () => undefined;
+  return new Promise((resolve, reject) => {
+    navigator.locks.request(name, () => new Promise<void>((release) => resolve(() => release()))).catch(reject);
+  });
 }
 
 /** Whether this host has Web Locks: pages without a secure context have none. */

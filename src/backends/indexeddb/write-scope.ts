@@ -29,6 +29,8 @@ export class WriteScope {
   readonly #stored = new Map<string, InstanceRow | undefined>();
   /** Instances whose inbox holds nothing but what this transaction adds. */
   readonly #fresh = new Set<string>();
+  /** Instances that are removed for a moment only. */
+  readonly #returning = new Set<string>();
   readonly #additions: Addition[] = [];
   /** Places of inbox items that go. */
   readonly #wiped: Promise<IDBValidKey[]>[] = [];
@@ -90,9 +92,12 @@ export class WriteScope {
   /** An append. What `decide` throws goes through: the transaction is then to be aborted. */
   append<T>(instanceId: string, decide: Decide<T>): () => Appended<T> {
     const current = this.#rows.get(instanceId);
-    const { row, item, reply, remove, answer } = decide(current);
+    const { row, item, reply, remove, returns, answer } = decide(current);
     if (remove === true || row?.wipe === true) this.#wipe(instanceId);
-    if (remove === true) this.#rows.set(instanceId, undefined);
+    if (remove === true) {
+      this.#rows.set(instanceId, undefined);
+      if (returns === true) this.#returning.add(instanceId);
+    }
     if (row !== undefined) {
       const { wipe: _, ...fresh } = row;
       if (current === undefined) this.#fresh.add(instanceId);
@@ -125,8 +130,10 @@ export class WriteScope {
       const stored = this.#stored.get(instanceId);
       if (row === stored) continue;
       changed.set(instanceId, row);
-      // What is purged takes its files along; a run that is replaced by another of its id leaves them to that.
-      if (row === undefined || (row.summary.purged && stored?.summary.purged === false)) {
+      // What is purged takes its files along; a run that is replaced by another of its id leaves them to that. By the time that
+      // its tombstone goes, there may be files for the next.
+      const isPurged = stored?.summary.purged === false && row?.summary.purged !== false;
+      if (isPurged && !this.#returning.has(instanceId)) {
         this.#transaction.objectStore("blobs").delete(keysOf(instanceId));
       }
       if (row === undefined) {

@@ -77,6 +77,8 @@ export interface Admission<T> {
   readonly reply?: { readonly instanceId: string; readonly key: string; readonly bytes: Uint8Array };
   /** Delete all that is stored of the instance: the purge of one that no turn will touch again. */
   readonly remove?: boolean;
+  /** With `remove`: the instance is about to be put back. What a host keeps beside it, such as files, stays for it. */
+  readonly returns?: boolean;
   /** Handed back to the caller. */
   readonly answer: T;
 }

@@ -132,6 +132,7 @@ export class Transfer {
   async #clearNote(instanceId: string): Promise<void> {
     await this.#context.ports.store.append(instanceId, (row) => ({
       remove: row !== undefined && isMoved(readRecord(row)),
+      returns: true,
       answer: undefined,
     }));
   }

@@ -1,5 +1,6 @@
 /** A worker that hosts the engine: dedicated, shared, or a service worker. Its hub is named by the query of its address. */
 import {
+  connectTaskHub,
   handlePush,
   handleSync,
   type PushEventLike,
@@ -7,7 +8,7 @@ import {
   type SyncEventLike,
   serveTaskHub,
 } from "../../../src/backends/indexeddb/index.ts";
-import { silentLogger } from "../../../src/core/index.ts";
+import { silentLogger, TaskRegistry } from "../../../src/core/index.ts";
 import { testRegistry } from "./orchestrations.ts";
 
 const parameters = new URL(self.location.href).searchParams;
@@ -18,7 +19,16 @@ const options = {
   maxDeaths: 1_000_000,
 };
 
-if (parameters.has("slice")) {
+if (parameters.has("nested")) {
+  // Not the engine, but a client of one in a worker of its own.
+  const engine = new Worker(`/worker.js?hub=${options.name}`, { type: "module" });
+  const activities = new TaskRegistry().addActivity("ask-page", (_ctx, question: string) => `${question}? a worker`);
+  void connectTaskHub(engine, { name: options.name, activities, logger: silentLogger() }).then(async ({ client }) => {
+    const id = await client.scheduleNewOrchestration("asker", "who");
+    const done = await client.waitForOrchestrationCompletion(id, { timeout: "30s" });
+    self.postMessage(client.outputOf(done));
+  });
+} else if (parameters.has("slice")) {
   // A service worker that works for the length of an event only.
   for (const type of ["sync", "periodicsync"])
     self.addEventListener(type, (event) => handleSync(event as unknown as SyncEventLike, options));

@@ -1,7 +1,7 @@
 import type { CDPSession, Page } from "playwright";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { browserPath, browsers } from "../../../scripts/browsers.ts";
-import { DrivenBrowser, eventually } from "../driver/browser.ts";
+import { DrivenBrowser, eventually, ready } from "../driver/browser.ts";
 import { expectEachOnce } from "../driver/histories.ts";
 import { type Site, serveSite } from "../driver/site.ts";
 
@@ -122,6 +122,20 @@ describe.skipIf(!hasChromium)("trouble in chromium", () => {
     await page.close();
   });
 
+  it("a loss that a client has seen is not reported once more at its next visit", async () => {
+    const page = await browser.tab(site.url);
+    const lost = (): Promise<string[]> => heard(page, "lost");
+    await page.evaluate(() => window.app.open("seen", { run: false }));
+    const cdp = await session(page);
+    await cdp.send("Storage.clearDataForOrigin", { origin: site.url, storageTypes: "indexeddb" });
+    await eventually(lost, (codes) => codes.includes("storage_lost"));
+    await page.reload();
+    await ready(page);
+    await page.evaluate(() => window.app.open("seen", { run: false }));
+    expect(await lost()).toEqual([]);
+    await page.close();
+  });
+
   it("a page in the back/forward cache gives up the right, and takes part again when it comes back", async () => {
     const page = await browser.tab(site.url);
     await page.evaluate(() => window.app.open("bfcache"));
@@ -215,6 +229,25 @@ describe.skipIf(!hasChromium)("trouble in chromium", () => {
       await page.close();
     },
   );
+
+  it("a service worker that the browser stops is started anew by its page, which it knows again", async () => {
+    const page = await browser.tab(site.url);
+    await page.evaluate(() => window.app.openOver("service", "stopped-engine"));
+    await page.evaluate(() => window.app.start("asker", "hang", "h"));
+    const cdp = await session(page);
+    await cdp.send("ServiceWorker.enable");
+    for (const asked of [1, 2, 3]) {
+      await eventually(
+        () => page.evaluate(() => window.app.asked.length),
+        (length) => length === asked,
+      );
+      await cdp.send("ServiceWorker.stopAllWorkers");
+    }
+    await page.evaluate(() => window.app.start("asker", "why", "a"));
+    expect(await page.evaluate(() => window.app.wait("a"))).toEqual({ status: "COMPLETED", output: "why? Perdura" });
+    expect(new Set(await page.evaluate(() => window.app.asked))).toEqual(new Set(["1:id"]));
+    await page.close();
+  });
 
   it("permission to stay is granted where the person has said so", async () => {
     const page = await browser.tab(site.url);

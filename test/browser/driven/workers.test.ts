@@ -40,6 +40,19 @@ describe.each(browsers().map(({ name }) => name))("workers in %s", (name) => {
     },
   );
 
+  it("a worker may connect to an engine in another worker, as a page does", async () => {
+    const page = await browser.tab(site.url);
+    const answer = await page.evaluate(
+      () =>
+        new Promise((resolve) => {
+          const worker = new Worker("/worker.js?hub=nested&nested", { type: "module" });
+          worker.onmessage = ({ data }) => resolve(data);
+        }),
+    );
+    expect(answer).toBe("who? a worker");
+    await page.close();
+  });
+
   it("a worker that is terminated in mid-run loses nothing: the next one goes on", async () => {
     const page = await browser.tab(site.url);
     await page.evaluate(() => window.app.openOver("dedicated", "terminated"));

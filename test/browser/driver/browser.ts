@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BrowserContext, chromium, firefox, type Page } from "playwright";
 import { type BrowserName, browsers, CHROMIUM_ARGS } from "../../../scripts/browsers.ts";
-import { killTree } from "../../../scripts/processes.ts";
+import { killTree, usageOf } from "../../../scripts/processes.ts";
 import type { App } from "../app/page.ts";
 
 declare global {
@@ -20,6 +20,8 @@ export interface LaunchOptions {
   readonly without?: readonly string[];
   readonly args?: readonly string[];
   readonly headless?: boolean;
+  /** Preferences of Firefox, by name. */
+  readonly preferences?: Readonly<Record<string, number>>;
 }
 
 /** A browser with a profile on disk. */
@@ -38,7 +40,7 @@ export class DrivenBrowser {
     const executablePath = browsers().find((browser) => browser.name === name)?.path;
     if (executablePath === undefined) throw new Error(`${name} is not installed`);
     const profile = options.profile ?? mkdtempSync(join(tmpdir(), `perdura-${name}-`));
-    const { headless = true, args = [], without = [] } = options;
+    const { headless = true, args = [], without = [], preferences = {} } = options;
     const context =
       name === "chromium"
         ? await chromium.launchPersistentContext(profile, {
@@ -47,7 +49,12 @@ export class DrivenBrowser {
             args: [...CHROMIUM_ARGS, ...args],
             ignoreDefaultArgs: [...without],
           })
-        : await firefox.launchPersistentContext(profile, { executablePath, headless, channel: "moz-firefox" });
+        : await firefox.launchPersistentContext(profile, {
+            executablePath,
+            headless,
+            channel: "moz-firefox",
+            firefoxUserPrefs: { ...preferences },
+          });
     return new DrivenBrowser(name, profile, context);
   }
 
@@ -57,6 +64,20 @@ export class DrivenBrowser {
     await page.goto(url);
     await ready(page);
     return page;
+  }
+
+  /** The process that runs a page, as its work shows (Linux). Pages of one site have each their own while they are few. */
+  async processOf(page: Page): Promise<number> {
+    const before = new Map(usageOf(this.profile).map(({ pid, ticks }) => [pid, ticks]));
+    await page.evaluate(() => {
+      const endMs = Date.now() + 1000;
+      while (Date.now() < endMs);
+    });
+    const [busiest] = usageOf(this.profile)
+      .map(({ pid, ticks }) => ({ pid, ticks: ticks - (before.get(pid) ?? 0) }))
+      .sort((one, other) => other.ticks - one.ticks);
+    if (busiest === undefined) throw new Error("this system tells nothing of processes");
+    return busiest.pid;
   }
 
   /** Closes the browser as a person does. */

@@ -39,6 +39,8 @@ const pageOf = (script: string): string =>
 /** Every other path is the app's page. */
 const PAGES: Readonly<Record<string, string>> = {
   "/blank": "<!doctype html><title>blank</title>",
+  // Whoever asks for it has the site's storage cleared.
+  "/clear": "<!doctype html><title>cleared</title>",
   "/conformance": pageOf("/conformance.js"),
   "/remote": pageOf("/remote-page.js"),
 };
@@ -53,6 +55,7 @@ export async function serveSite(): Promise<Site> {
     response.setHeader("content-type", script === undefined ? "text/html" : "text/javascript");
     // For frames of an opaque origin.
     response.setHeader("access-control-allow-origin", "*");
+    if (path === "/clear") response.setHeader("clear-site-data", '"storage"');
     response.end(script ?? PAGES[path] ?? pageOf("/page.js"));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -1,14 +1,18 @@
 import { openDB } from "idb";
 import { describe, expect, it } from "vitest";
+import { Connection } from "../../../src/backends/indexeddb/connection.ts";
+import { Durability } from "../../../src/backends/indexeddb/durability.ts";
 import {
   type BlobRef,
   databaseName,
+  MemoryBlobs,
   MIGRATIONS,
   type OpenTaskHubOptions,
   type TaskHub,
 } from "../../../src/backends/indexeddb/index.ts";
+import { IndexedDbStore } from "../../../src/backends/indexeddb/store.ts";
 import { defineActivity, defineOrchestrator, type TaskRegistry } from "../../../src/core/index.ts";
-import { basicRegistry, codeOf, heard, newHubName, openHub, run, until, wait } from "./hubs.ts";
+import { basicRegistry, codeOf, count, heard, newHubName, openHub, run, until, wait } from "./hubs.ts";
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -101,6 +105,104 @@ describe("blobs", () => {
     nowMs += 2;
     await hub.sweep();
     expect((await hub.blobs.list()).map(({ instanceId }) => instanceId)).toEqual([owner]);
+  });
+
+  it("one put for the next run of a purged id outlives the tombstone, and goes after a day without that run", async () => {
+    const name = newHubName();
+    let nowMs = Date.now();
+    const hub = await openHub({ name }, { clock: { now: () => nowMs } });
+    await until(() => hub.status.role === "runner");
+    const ids = [
+      await hub.client.scheduleNewOrchestration(count, 0),
+      await hub.client.scheduleNewOrchestration(count, 0),
+    ];
+    for (const id of ids) await hub.client.waitForOrchestrationCompletion(id, { timeout: "10s" });
+    // As an outbox that is not empty yet would leave it.
+    const database = await openDB(databaseName(name));
+    for (const id of ids) {
+      const row = await database.get("instances", id);
+      await database.put("instances", { ...row, summary: { ...row.summary, purged: true } });
+      await hub.blobs.put(id, new Blob(["for the next run"]));
+    }
+    database.close();
+    const connection = new Connection({ name: databaseName(name), events: hub.events });
+    const store = new IndexedDbStore(connection, new Durability());
+    await store.append(ids[0] ?? "", () => ({ remove: true, answer: undefined }));
+    connection.close();
+    expect(await hub.blobs.list()).toHaveLength(2);
+    nowMs += DAY_MS + 1;
+    await hub.sweep();
+    expect(await hub.blobs.list()).toEqual([]);
+  });
+
+  it("an instance that moved away and comes back finds its blobs", async () => {
+    const hub = await openMeasuring({ name: newHubName() });
+    const ref = await hub.blobs.put("traveller", new Blob(["text"]));
+    await hub.client.scheduleNewOrchestration("upload", ref, { instanceId: "traveller" });
+    await hub.client.waitForOrchestrationStart("traveller");
+    const file = await hub.exportInstance("traveller", { move: true });
+    expect(await hub.blobs.list("traveller")).toEqual([ref]);
+    await hub.importInstance(file);
+    expect(await (await hub.blobs.get(ref)).text()).toBe("text");
+    await hub.client.raiseEvent("traveller", "go");
+    const done = await hub.client.waitForOrchestrationCompletion("traveller", { timeout: "10s" });
+    expect(hub.client.outputOf(done)).toEqual({ bytes: 4, last: 116 });
+  });
+
+  it("an old one is judged and deleted in one transaction: a start cannot come between and lose it", async () => {
+    let nowMs = Date.now();
+    const hub = await openHub({ name: newHubName(), run: false }, { clock: { now: () => nowMs } });
+    const ref = await hub.blobs.put("late", new Blob(["text"]));
+    nowMs += 2 * DAY_MS;
+    const original = IDBDatabase.prototype.transaction;
+    const touching: string[] = [];
+    IDBDatabase.prototype.transaction = function transaction(stores, mode, ...rest): IDBTransaction {
+      if ([stores].flat().includes("blobs")) touching.push(mode ?? "readonly");
+      return original.call(this, stores, mode, ...rest);
+    };
+    try {
+      await hub.sweep();
+    } finally {
+      IDBDatabase.prototype.transaction = original;
+    }
+    expect(touching).toEqual(["readwrite"]);
+    expect(await codeOf(hub.blobs.get(ref))).toBe("blob_not_found");
+  });
+
+  it.each(["a database", "memory"] as const)(
+    "in %s, what is no blob, no reference or no id is refused",
+    async (place) => {
+      const hub = place === "memory" ? { blobs: new MemoryBlobs() } : await openHub({ name: newHubName() });
+      const { blobs } = hub;
+      for (const content of ["text", new Uint8Array(3), undefined, { size: 1 }])
+        expect(await codeOf(blobs.put("i", content as never))).toBe("invalid_argument");
+      for (const id of ["", undefined, 5, "a".repeat(10_000), "\ud800"])
+        expect(await codeOf(blobs.put(id as never, new Blob(["x"])))).toBe("invalid_argument");
+      const ref = await blobs.put("i/\u0000ö", new Blob(["x"]));
+      for (const bad of [undefined, null, "x", {}, { instanceId: "i" }]) {
+        expect(await codeOf(blobs.get(bad as never))).toBe("invalid_argument");
+        expect(await codeOf(blobs.remove(bad as never))).toBe("invalid_argument");
+      }
+      await blobs.remove({ ...ref, instanceId: "other" });
+      expect(await blobs.list("i/\u0000ö")).toEqual([ref]);
+      expect(await codeOf(blobs.get({ ...ref, instanceId: "other" }))).toBe("blob_not_found");
+      const frame = document.body.appendChild(document.createElement("iframe"));
+      const Foreign = (frame.contentWindow as unknown as { readonly Blob: typeof Blob }).Blob;
+      expect((await blobs.put("i", new Foreign(["of another frame"]))).size).toBe(16);
+      frame.remove();
+    },
+  );
+
+  it("a deleted hub has none, takes none, and leaves none to the next of its name", async () => {
+    const name = newHubName();
+    const hub = await openHub({ name });
+    const guest = await openHub({ name, run: false });
+    await hub.blobs.put("i", new Blob(["secret"]));
+    await hub.backend.deleteTaskHub();
+    expect(await codeOf(guest.blobs.put("i", new Blob(["late"])))).toBe("not_initialized");
+    await guest.close();
+    await hub.close();
+    expect(await (await openHub({ name })).blobs.list()).toEqual([]);
   });
 
   it("one may be removed before its time, twice", async () => {

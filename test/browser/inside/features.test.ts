@@ -3,9 +3,10 @@ import {
   databaseName,
   type HostEnvironment,
   requestPersistence,
+  runTaskHubSlice,
   type WakeReason,
 } from "../../../src/backends/indexeddb/index.ts";
-import { defineActivity, defineOrchestrator, newAesGcmCodec } from "../../../src/core/index.ts";
+import { defineActivity, defineOrchestrator, newAesGcmCodec, silentLogger } from "../../../src/core/index.ts";
 import { basicRegistry, codeOf, count, newHubName, openHub, run, sleep, until, wait } from "./hubs.ts";
 
 /** Surroundings that a test changes. */
@@ -73,6 +74,30 @@ describe("gates", () => {
     );
     isOpen = true;
     expect((await hub.client.waitForOrchestrationCompletion(id, { timeout: "10s" })).output).toBe('"ok"');
+  });
+});
+
+describe("a slice of a service worker", () => {
+  it.each([
+    ["hidden", false],
+    ["visible", true],
+  ])("with a page that is %s: an activity that wants to be seen runs: %s", async (visibilityState, runs) => {
+    const name = newHubName();
+    const show = defineActivity("show", (): string => "shown", { runWhen: "visible" });
+    const notice = defineOrchestrator("notice", async (ctx) => ctx.callActivity(show));
+    const registry = basicRegistry().add(show, notice);
+    const page = await openHub({ name, registry, run: false });
+    const id = await page.client.scheduleNewOrchestration(notice);
+    const clients = { matchAll: async () => [{ visibilityState }] };
+    Object.defineProperty(globalThis, "clients", { value: clients, configurable: true });
+    try {
+      expect((await runTaskHubSlice({ name, registry, logger: silentLogger(), budgetMs: 8000 })).ran).toBe(true);
+    } finally {
+      Reflect.deleteProperty(globalThis, "clients");
+    }
+    const { runtimeStatus, waitingOn } = await page.client.fetchOrchestrationMetadata(id);
+    expect(runtimeStatus).toBe(runs ? "COMPLETED" : "RUNNING");
+    if (!runs) expect(waitingOn.activities[0]?.parkedReason).toContain("visible");
   });
 });
 

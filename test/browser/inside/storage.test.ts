@@ -1,5 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { databaseName, hostEnvironment, MIGRATIONS } from "../../../src/backends/indexeddb/index.ts";
+import {
+  databaseName,
+  type HostEnvironment,
+  hostEnvironment,
+  MIGRATIONS,
+} from "../../../src/backends/indexeddb/index.ts";
 import { defineActivity, defineOrchestrator, TaskRegistry } from "../../../src/core/index.ts";
 import { codeOf, count, heard, newHubName, openHub, run, sleep, until, wait } from "./hubs.ts";
 import { deleteDatabase } from "./setup.ts";
@@ -43,6 +48,28 @@ describe("schema", () => {
     await newer.client.raiseEvent(id, "go", "on");
     const done = await newer.client.waitForOrchestrationCompletion(id, { timeout: "10s" });
     expect(newer.client.outputOf(done)).toBe("on");
+  });
+
+  it("a hub that was asleep while a newer page upgraded the database closes with a typed event when it wakes", async () => {
+    const name = newHubName();
+    let sleepNow = (): void => undefined;
+    let resumeNow = (): void => undefined;
+    const environment: HostEnvironment = {
+      ...hostEnvironment(),
+      onSleep: (onSleep, onResume) => {
+        [sleepNow, resumeNow] = [onSleep, onResume];
+        return () => undefined;
+      },
+    };
+    const old = await openHub({ name }, { environment });
+    const closed = heard(old, "closed");
+    sleepNow();
+    await (await openHub({ name }, { migrations: NEXT })).close();
+    resumeNow();
+    await until(() => closed.length > 0);
+    expect(closed.map(({ error }) => error.code)).toEqual(["storage_newer_schema"]);
+    expect(old.status.role).toBe("closed");
+    expect(await codeOf(old.client.listInstanceIds())).toBe("storage_newer_schema");
   });
 
   it("a blocked upgrade is an event at once and a typed error in time, never a pending promise", async () => {
@@ -143,6 +170,27 @@ describe("the note that a database was here", () => {
   });
 });
 
+describe("a damaged note that a database was here", () => {
+  it.each(['{"databaseId":"ab', '{"databaseId":5}', "{}", '{"databaseId":""}', '{"databaseId":null,"unfinished":3}'])(
+    "says nothing and is replaced: %s",
+    async (note) => {
+      const name = newHubName();
+      localStorage.setItem(databaseName(name), note);
+      const hub = await openHub({ name });
+      expect(heard(hub, "lost")).toEqual([]);
+      await until(() => JSON.parse(localStorage.getItem(databaseName(name)) ?? "{}").unfinished === 0);
+    },
+  );
+
+  it("counts nothing where its number is none", async () => {
+    const name = newHubName();
+    localStorage.setItem(databaseName(name), '{"databaseId":"some-database","unfinished":"many"}');
+    const [lost] = heard(await openHub({ name }), "lost");
+    expect(lost?.error).toMatchObject({ code: "storage_lost", unfinished: undefined });
+    expect(lost?.error.message).not.toContain("many");
+  });
+});
+
 describe("no room", () => {
   it("to open the database at all is an error of its own", async () => {
     const original = IDBFactory.prototype.open;
@@ -187,6 +235,43 @@ describe("no storage", () => {
       const done = await gated.client.waitForOrchestrationCompletion(id, { timeout: "10s" });
       expect(done.output).toBe('"sent"');
     } finally {
+      if (descriptor === undefined) Reflect.deleteProperty(globalThis, "indexedDB");
+      else Object.defineProperty(globalThis, "indexedDB", descriptor);
+    }
+  });
+});
+
+describe("a hub in memory", () => {
+  it("says who runs it and since when it does not last, keeps to its retention, and ends", async () => {
+    const descriptor = Object.getOwnPropertyDescriptor(globalThis, "indexedDB");
+    Object.defineProperty(globalThis, "indexedDB", { value: undefined, configurable: true });
+    const original = globalThis.setInterval;
+    const everyTenMinutes: (() => void)[] = [];
+    globalThis.setInterval = ((run: () => void, ms: number) => {
+      if (ms === 600_000) everyTenMinutes.push(run);
+      return original(run, ms);
+    }) as typeof setInterval;
+    try {
+      const hub = await openHub({ name: newHubName(), buildId: "b1", retention: { count: 0 } });
+      expect(hub.status).toMatchObject({
+        role: "runner",
+        epoch: 1,
+        persisted: false,
+        estimate: undefined,
+        full: false,
+      });
+      expect(hub.status.runner).toMatchObject({ buildId: "b1", epoch: 1, host: "page", activities: ["add"] });
+      const at = hub.status.lastError?.at;
+      await sleep(20);
+      expect(hub.status.lastError?.at).toEqual(at);
+      await run(hub, 1);
+      expect(await hub.countInstances()).toMatchObject({ COMPLETED: 1 });
+      for (const sweep of everyTenMinutes) sweep();
+      await until(async () => (await hub.countInstances()).COMPLETED === 0);
+      await hub.close();
+      expect([hub.status.role, hub.status.runner, hub.status.epoch]).toEqual(["closed", undefined, undefined]);
+    } finally {
+      globalThis.setInterval = original;
       if (descriptor === undefined) Reflect.deleteProperty(globalThis, "indexedDB");
       else Object.defineProperty(globalThis, "indexedDB", descriptor);
     }
