@@ -1,8 +1,8 @@
 import { BlobNotFoundError, InvalidArgumentError, NotInitializedError } from "../../core/errors.ts";
 import { checkInstanceId } from "../../core/limits.ts";
+import { randomIds } from "../../core/partition/host.ts";
 import type { InstanceRow } from "../../core/partition/ports.ts";
 import { type Connection, resultOf } from "./connection.ts";
-import { browserIds } from "./ids.ts";
 import { type BlobRecord, type HubRecord, keysOf } from "./schema.ts";
 
 /** A kept blob's place, small and plain, to be passed as an input or inside of one. */
@@ -67,7 +67,7 @@ export class IndexedDbBlobs implements HubBlobs {
     checkInstanceId(instanceId);
     checkContent(content);
     const record: BlobRecord = { content, keptAtMs: this.#now() };
-    const blobId = browserIds.uuid();
+    const blobId = randomIds.uuid();
     await this.#makingRoom(() =>
       this.#connection.write(["meta", "blobs"], "strict", async (transaction) => {
         // What is kept in a deleted hub would be found by whoever opens the next one of its name.
@@ -148,7 +148,7 @@ export class MemoryBlobs implements HubBlobs {
   async put(instanceId: string, content: Blob): Promise<BlobRef> {
     checkInstanceId(instanceId);
     checkContent(content);
-    const ref = refOf(instanceId, browserIds.uuid(), content);
+    const ref = refOf(instanceId, randomIds.uuid(), content);
     this.#kept.set(ref.blobId, { ref, content });
     return ref;
   }

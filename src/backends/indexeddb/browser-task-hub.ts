@@ -6,7 +6,7 @@ import type { TaskHubWorker } from "../../core/hub/task-hub-worker.ts";
 import { DEFAULT_MAX_PAYLOAD_BYTES } from "../../core/limits.ts";
 import { toMilliseconds } from "../../core/orchestration/duration.ts";
 import type { TaskRegistry } from "../../core/orchestration/registry.ts";
-import { systemClock, systemTimers } from "../../core/partition/host.ts";
+import { randomIds, systemClock, systemTimers } from "../../core/partition/host.ts";
 import { DEFAULT_MAX_DEATHS } from "../../core/partition/partition-context.ts";
 import type { Clock } from "../../core/partition/ports.ts";
 import type { ExportOptions, InstanceFile } from "../../core/partition/transfer.ts";
@@ -19,7 +19,6 @@ import { type HostCapabilities, hostCapabilities } from "./host-capabilities.ts"
 import { HubEvents } from "./hub-events.ts";
 import type { HubSurroundings, OpenTaskHubOptions } from "./hub-options.ts";
 import type { HubStatus } from "./hub-status.ts";
-import { browserIds } from "./ids.ts";
 import { countsOf, type InstanceCounts, unendedOf } from "./instance-counts.ts";
 import { LeaseOwnership } from "./lease.ts";
 import { type Marker, newMarker } from "./marker.ts";
@@ -62,7 +61,7 @@ export class BrowserTaskHub {
   readonly #clock: Clock;
   readonly #options: OpenTaskHubOptions;
   readonly #logger: Logger;
-  readonly #contextId: string = browserIds.uuid();
+  readonly #contextId: string = randomIds.uuid();
   readonly #stops: (() => void)[] = [];
   #role: "waiting" | "asleep" | "closed" = "waiting";
   #epoch: number | undefined;
@@ -84,7 +83,7 @@ export class BrowserTaskHub {
     checkHubName(options.name);
     const name = databaseName(options.name);
     const clock = surroundings.clock ?? systemClock;
-    const ids = surroundings.ids ?? browserIds;
+    const ids = surroundings.ids ?? randomIds;
     const timers = surroundings.timers ?? systemTimers;
     const settle = surroundings.settle ?? browserSettle();
     this.#options = options;

@@ -6,8 +6,8 @@ import {
   StorageNewerSchemaError,
   StorageUnavailableError,
 } from "../../core/errors.ts";
+import { randomIds } from "../../core/partition/host.ts";
 import type { HubEvents } from "./hub-events.ts";
-import { browserIds } from "./ids.ts";
 import { type HubRecord, type HubSchema, MIGRATIONS, type Migration } from "./schema.ts";
 import { openTrouble, type Trouble, transactionTrouble } from "./storage-trouble.ts";
 
@@ -234,7 +234,7 @@ export class Connection {
       upgrade(database, oldVersion, _newVersion, transaction) {
         for (const migrate of migrations.slice(oldVersion)) migrate(database);
         if (oldVersion > 0) return;
-        const hub: HubRecord = { databaseId: browserIds.uuid(), epoch: 0, exists: false };
+        const hub: HubRecord = { databaseId: randomIds.uuid(), epoch: 0, exists: false };
         void transaction.objectStore("meta").put(hub, "hub");
       },
       blocked: () => {

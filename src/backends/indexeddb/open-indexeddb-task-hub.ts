@@ -3,7 +3,7 @@ import type { Backend } from "../../core/hub/backend.ts";
 import { defaultLogger } from "../../core/hub/logger.ts";
 import type { TaskHubClient } from "../../core/hub/task-hub-client.ts";
 import type { TaskHubWorker } from "../../core/hub/task-hub-worker.ts";
-import { systemClock } from "../../core/partition/host.ts";
+import { randomIds, systemClock } from "../../core/partition/host.ts";
 import type { Partition } from "../../core/partition/partition.ts";
 import type { ExportOptions, InstanceFile } from "../../core/partition/transfer.ts";
 import { openMemoryTaskHub } from "../memory/open-memory-task-hub.ts";
@@ -14,7 +14,6 @@ import { hostCapabilities } from "./host-capabilities.ts";
 import { HubEvents } from "./hub-events.ts";
 import type { HubSurroundings, OpenTaskHubOptions } from "./hub-options.ts";
 import type { HubStatus } from "./hub-status.ts";
-import { browserIds } from "./ids.ts";
 import { countListed, type InstanceCounts } from "./instance-counts.ts";
 import { sweepEnded } from "./retention.ts";
 
@@ -84,7 +83,7 @@ const LOOK_MS = 5000;
 
 async function openInMemory(
   options: OpenTaskHubOptions,
-  { clock, timers, ids = browserIds, settle, compose, environment = hostEnvironment() }: HubSurroundings,
+  { clock, timers, ids = randomIds, settle, compose, environment = hostEnvironment() }: HubSurroundings,
   error: StorageUnavailableError,
 ): Promise<TaskHub> {
   const hub = await openMemoryTaskHub(options, {

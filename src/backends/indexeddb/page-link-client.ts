@@ -2,8 +2,9 @@ import { PerduraError } from "../../core/errors.ts";
 import { defaultLogger } from "../../core/hub/logger.ts";
 import type { TaskRegistry } from "../../core/orchestration/registry.ts";
 import { NonRetriableError } from "../../core/orchestration/task-failed-error.ts";
+import { randomIds } from "../../core/partition/host.ts";
+import { pause } from "./connection.ts";
 import type { HostEnvironment, WakeReason } from "./environment.ts";
-import { browserIds } from "./ids.ts";
 import {
   type CallContext,
   type ConnectMessage,
@@ -19,6 +20,7 @@ type Target = Pick<MessagePort, "postMessage">;
 /** The page's end of its connection to the worker that hosts the engine. */
 export class PageLink {
   readonly #worker: Target;
+  readonly #registration: ServiceWorkerRegistration | undefined;
   readonly #hub: string;
   readonly #pageId: string;
   readonly #activities: TaskRegistry;
@@ -30,12 +32,14 @@ export class PageLink {
 
   private constructor(
     worker: Target,
+    registration: ServiceWorkerRegistration | undefined,
     hub: string,
     pageId: string,
     activities: TaskRegistry,
     environment: HostEnvironment,
   ) {
     this.#worker = worker;
+    this.#registration = registration;
     this.#hub = hub;
     this.#pageId = pageId;
     this.#activities = activities;
@@ -49,9 +53,9 @@ export class PageLink {
     activities: TaskRegistry,
     environment: HostEnvironment,
   ): Promise<PageLink> {
-    const pageId = browserIds.uuid();
+    const pageId = randomIds.uuid();
     const free = await holdLock(pageLock(pageId));
-    const link = new PageLink(worker, hub, pageId, activities, environment);
+    const link = new PageLink(worker, await registrationOf(worker), hub, pageId, activities, environment);
     link.#stops.push(free);
     link.#listen();
     link.#connect();
@@ -89,7 +93,9 @@ export class PageLink {
       visible: this.#environment.visible() ?? true,
       charging: this.#environment.charging(),
     };
-    this.#worker.postMessage(message, [port2]);
+    // A service worker that a newer version has replaced hears nothing any more: that version does.
+    const worker = this.#registration?.active ?? this.#worker;
+    worker.postMessage(message, [port2]);
   }
 
   #hear(message: FromWorker): void {
@@ -113,7 +119,8 @@ export class PageLink {
     if (signal.aborted) return;
     this.#abandon();
     this.#port?.close();
-    this.#connect();
+    if (this.#registration !== undefined) await untilNobodyWaits(this.#registration);
+    if (!signal.aborted) this.#connect();
   }
 
   /** Nobody waits any more for what runs here: an engine that wants it begins it again. */
@@ -163,4 +170,22 @@ export class PageLink {
       if (this.#running.get(call) === controller) this.#running.delete(call);
     }
   }
+}
+
+/** How long a newer version may take to follow the one that ended, in ms: one whose app has it wait for pages to close does not. */
+const SUCCESSION_MS = 1000;
+
+/** A message to the version that ended would start it anew, in the way of the one that is about to take its place. */
+async function untilNobodyWaits(registration: ServiceWorkerRegistration): Promise<void> {
+  const endMs = Date.now() + SUCCESSION_MS;
+  while (registration.waiting !== null && Date.now() < endMs) await pause(20);
+}
+
+/** Where this worker is registered, when it is a service worker. */
+async function registrationOf(worker: Target): Promise<ServiceWorkerRegistration | undefined> {
+  if (!("scriptURL" in worker)) return undefined;
+  const registrations = await navigator.serviceWorker.getRegistrations().catch(() => []);
+  return registrations.find(({ active, waiting, installing }) =>
+    [active, waiting, installing].some((other) => other === worker),
+  );
 }

@@ -1,5 +1,5 @@
+import { randomIds } from "../../core/partition/host.ts";
 import type { WakeReason } from "./environment.ts";
-import { browserIds } from "./ids.ts";
 
 /** What a page sends to the worker that hosts the engine, to be connected. A port comes with it. */
 export interface ConnectMessage {
@@ -65,7 +65,7 @@ export function pageLock(pageId: string): string {
 
 /** The engine in a worker holds such a lock for life, so that its pages learn of its end. */
 export function newEngineLock(): string {
-  return `perdura-engine:${browserIds.uuid()}`;
+  return `perdura-engine:${randomIds.uuid()}`;
 }
 
 /** Takes a lock and holds it until the returned function is called, or this context is gone. */

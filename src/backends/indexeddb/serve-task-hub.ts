@@ -5,13 +5,16 @@ import { PageActivities } from "./page-activities.ts";
 import { isConnectMessage } from "./page-link.ts";
 
 interface WorkerHost {
+  /** Service workers only, and not in every browser. */
+  readonly serviceWorker?: { readonly state: string };
   addEventListener(type: string, listener: (event: MessageEvent) => void): void;
 }
 
 /**
  * Hosts the engine in this worker: dedicated, shared or service worker. Pages connect with {@link connectTaskHub}; call it
  * while the worker's script is first run, so that none of them is missed. A worker's timers are not held back when its page
- * is hidden, as a page's are.
+ * is hidden, as a page's are. In a service worker the hub opens when that version is activated: one that waits for its turn would
+ * take the right to run from the version that the pages speak to.
  *
  * @throws as {@link openTaskHub}.
  *
@@ -31,5 +34,15 @@ export function serveTaskHub(options: OpenTaskHubOptions, surroundings: HubSurro
     port?.addEventListener("message", take);
     port?.start();
   });
-  return openTaskHub(options, { ...surroundings, environment: pages.environment });
+  const open = (): Promise<TaskHub> => openTaskHub(options, { ...surroundings, environment: pages.environment });
+  return isWaiting(host) ? activation(host).then(open) : open();
+}
+
+/** Whether this is a version of a service worker whose turn has not come. */
+function isWaiting({ serviceWorker }: WorkerHost): boolean {
+  return serviceWorker !== undefined && ["parsed", "installing", "installed"].includes(serviceWorker.state);
+}
+
+function activation(host: WorkerHost): Promise<unknown> {
+  return new Promise((resolve) => host.addEventListener("activate", resolve));
 }

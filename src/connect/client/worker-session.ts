@@ -7,6 +7,7 @@ import type { Executor } from "../../core/hub/executor.ts";
 import type { Limiter } from "../../core/hub/limiter.ts";
 import type { Logger } from "../../core/hub/logger.ts";
 import { type TaskRegistry, WILDCARD } from "../../core/orchestration/registry.ts";
+import { randomIds } from "../../core/partition/host.ts";
 import { activityResponse, orchestratorResponse } from "../../core/protocol/actions.ts";
 import { taskScheduled } from "../../core/protocol/events.ts";
 import {
@@ -48,7 +49,7 @@ const ANSWER_TIMEOUT_MS = 30_000;
 /** One stream of work, from its opening to its end. */
 export class WorkerSession {
   /** Of its stream. */
-  readonly name: string = crypto.randomUUID();
+  readonly name: string = randomIds.uuid();
   readonly #options: WorkerSessionOptions;
   /** Aborts when the stream is lost: what was in work belongs to others then. */
   readonly #over = new AbortController();

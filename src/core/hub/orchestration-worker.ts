@@ -17,6 +17,7 @@ import {
   type OrchestratorAction,
   Runner,
 } from "../protocol/gen/perdura/model/v1/history_pb.ts";
+import { randomUuid } from "../uuid.ts";
 import type { Backend } from "./backend.ts";
 import type { OrchestratorExecutor, OrchestratorTurn } from "./executor.ts";
 import type { Logger } from "./logger.ts";
@@ -224,7 +225,7 @@ class OrchestrationProcessor implements TaskProcessor<OrchestrationWorkItem> {
   }
 
   #uuid(): string {
-    return (this.#options.newUuid ?? (() => crypto.randomUUID()))();
+    return (this.#options.newUuid ?? randomUuid)();
   }
 
   #engine(): EngineInfo {

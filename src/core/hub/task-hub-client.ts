@@ -22,6 +22,7 @@ import {
   executionTerminated,
 } from "../protocol/events.ts";
 import type { HistoryEvent, OrchestrationIdReusePolicy } from "../protocol/gen/perdura/model/v1/history_pb.ts";
+import { randomUuid } from "../uuid.ts";
 import type { PurgeOptions, RestartOptions, TaskHubControl } from "./backend.ts";
 import { withCodec } from "./codec-control.ts";
 import { type OrchestrationMetadata, orchestrationMetadataIsComplete } from "./metadata.ts";
@@ -172,7 +173,7 @@ class ControlClient implements TaskHubClient {
     this.#payloads = new PayloadGate(options.converter ?? jsonDataConverter, Number.POSITIVE_INFINITY);
     this.#registry = options.registry;
     this.#now = options.now ?? Date.now;
-    this.#uuid = options.newUuid ?? (() => crypto.randomUUID());
+    this.#uuid = options.newUuid ?? randomUuid;
   }
 
   async scheduleNewOrchestration<I>(

@@ -77,13 +77,17 @@ const app = {
       shared.port.start();
       worker = shared;
     } else {
-      worker = await activeWorker(url, {});
+      worker = await activeWorker(url, { scope: `/${name}/` });
     }
     hub = await connectTaskHub(worker, { name, activities, logger: silentLogger() });
   },
   /** Terminates the dedicated worker in the middle of whatever it does. */
   terminate(): void {
     dedicated?.terminate();
+  },
+  /** Registers another version of the service worker that {@link openOver} opened, and waits until it has taken its place. */
+  async replaceServiceWorker(name: string): Promise<void> {
+    await activeWorker(`/worker.js?hub=${name}&version=2`, { scope: `/${name}/` });
   },
   asked,
   requestPersistence,

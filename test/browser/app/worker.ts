@@ -19,6 +19,10 @@ const options = {
   maxDeaths: 1_000_000,
 };
 
+// A service worker takes the place of the one before at once, whatever pages that has.
+const { skipWaiting } = self as unknown as { skipWaiting?: () => Promise<void> };
+if (skipWaiting !== undefined) self.addEventListener("install", () => void skipWaiting.call(self));
+
 if (parameters.has("nested")) {
   // Not the engine, but a client of one in a worker of its own.
   const engine = new Worker(`/worker.js?hub=${options.name}`, { type: "module" });

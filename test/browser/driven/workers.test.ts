@@ -90,6 +90,17 @@ describe.each(browsers().map(({ name }) => name))("workers in %s", (name) => {
     await second.close();
   });
 
+  it("a service worker that a newer version replaces hands its pages to that", async () => {
+    const page = await browser.tab(site.url);
+    await page.evaluate(() => window.app.openOver("service", "replaced-engine"));
+    await page.evaluate(() => window.app.start("asker", "why", "a"));
+    expect(await page.evaluate(() => window.app.wait("a"))).toEqual({ status: "COMPLETED", output: "why? Perdura" });
+    await page.evaluate(() => window.app.replaceServiceWorker("replaced-engine"));
+    await page.evaluate(() => window.app.start("asker", "how", "b"));
+    expect(await page.evaluate(() => window.app.wait("b"))).toEqual({ status: "COMPLETED", output: "how? Perdura" });
+    await page.close();
+  });
+
   it("a service worker runs a slice for a sync, and leaves a hub alone that a page runs", async () => {
     const page = await browser.tab(site.url);
     await page.evaluate(() => window.app.open("slice", { run: false }));
