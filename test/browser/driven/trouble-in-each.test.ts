@@ -5,6 +5,7 @@ import { browsers } from "../../../scripts/browsers.ts";
 import { DrivenBrowser, eventually } from "../driver/browser.ts";
 import { expectEachOnce } from "../driver/histories.ts";
 import { type Site, serveSite } from "../driver/site.ts";
+import { fillUp, loseAll } from "../driver/storage-trouble.ts";
 
 let site: Site;
 beforeAll(async () => {
@@ -123,17 +124,7 @@ describe.each(browsers().map(({ name }) => name))("trouble in %s", (name) => {
 
   it("storage that the site's server has cleared under an open hub is reported as lost, and the hub serves again", async () => {
     const page = await browser.tab(site.url);
-    await page.evaluate(() => window.app.open("swept"));
-    await page.evaluate(() => window.app.start("listener", undefined, "gone"));
-    await page.evaluate(async () => (await fetch("/clear")).text());
-    await eventually(
-      () => page.evaluate(() => window.app.seen.filter(({ type }) => type === "lost").map(({ detail }) => detail)),
-      (lost) => lost.includes("storage_lost"),
-    );
-    const asked = await page.evaluate(() => window.app.attempt(() => window.app.metadata("gone")));
-    expect(asked).toMatchObject({ ok: false, code: "instance_not_found" });
-    await page.evaluate(() => window.app.start("counter", { steps: 3, ms: 0 }, "new"));
-    expect(await page.evaluate(() => window.app.wait("new"))).toEqual({ status: "COMPLETED", output: 3 });
+    await loseAll(page, "swept", () => page.evaluate(async () => (await fetch("/clear")).text()));
     await page.close();
   });
 });
@@ -153,36 +144,9 @@ describe.runIf(browsers().some(({ name }) => name === "firefox"))("little room i
 
   it("quota in a transaction: ended history goes first, then new starts are refused, and what runs is not dropped", async () => {
     const page = await browser.tab(site.url);
-    await page.evaluate(() => window.app.open("quota", { retention: { count: 0 } }));
-    await page.evaluate(() => window.app.start("listener", undefined, "running"));
-    for (let n = 0; n < 4; n++) {
-      await page.evaluate(async (id) => {
-        await window.app.start("echo", window.app.bulky(200), id);
-        await window.app.wait(id);
-      }, `old-${n}`);
-    }
-    let code = "";
-    for (let n = 0; n < 80 && code === ""; n++) {
-      const result = await page.evaluate(
-        (id) => window.app.attempt(() => window.app.start("listener", window.app.bulky(300), id)),
-        `new-${n}`,
-      );
-      if (!result.ok) code = result.code;
-    }
-    expect(code).toBe("storage_quota");
-    expect(await page.evaluate(() => window.app.seen.some(({ type }) => type === "quota"))).toBe(true);
-    expect(await page.evaluate(() => window.app.hub.status.full)).toBe(true);
-    const left = await page.evaluate(
-      async () => (await window.app.hub.client.listInstanceIds({ pageSize: 1000 })).instanceIds,
-    );
-    expect(left.filter((id) => id.startsWith("old"))).toEqual([]);
-    expect(left).toContain("running");
-    for (const id of left.filter((id) => id !== "running"))
-      await page.evaluate((id) => window.app.hub.client.purgeOrchestrationState(id, { force: true }), id);
-    await page.evaluate(() => window.app.raise("running", "word", "still here", "k"));
-    expect(await page.evaluate(() => window.app.wait("running"))).toEqual({
-      status: "COMPLETED",
-      output: "still here",
+    await fillUp(page, async (left) => {
+      for (const id of left.filter((each) => each !== "running"))
+        await page.evaluate((each) => window.app.hub.client.purgeOrchestrationState(each, { force: true }), id);
     });
     await page.close();
   });

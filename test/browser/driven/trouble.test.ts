@@ -4,6 +4,7 @@ import { browserPath, browsers } from "../../../scripts/browsers.ts";
 import { DrivenBrowser, eventually, ready } from "../driver/browser.ts";
 import { expectEachOnce } from "../driver/histories.ts";
 import { type Site, serveSite } from "../driver/site.ts";
+import { fillUp, heard, loseAll } from "../driver/storage-trouble.ts";
 
 let site: Site;
 beforeAll(async () => {
@@ -12,8 +13,6 @@ beforeAll(async () => {
 afterAll(() => site.close());
 
 const roleOf = (page: Page): Promise<string> => page.evaluate(() => window.app.hub.status.role);
-const heard = (page: Page, type: string): Promise<string[]> =>
-  page.evaluate((wanted) => window.app.seen.filter((event) => event.type === wanted).map(({ detail }) => detail), type);
 const hasChromium = browsers().some(({ name }) => name === "chromium") && browserPath("chromium") !== undefined;
 
 describe.skipIf(!hasChromium)("trouble in chromium", () => {
@@ -72,53 +71,16 @@ describe.skipIf(!hasChromium)("trouble in chromium", () => {
     const cdp = await session(page);
     // Room enough for the browser's own logs and tables, whose size varies. It is looked at when the database is opened.
     await cdp.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 12_000_000 });
-    await page.evaluate(() => window.app.open("quota", { retention: { count: 0 } }));
-    await page.evaluate(() => window.app.start("listener", undefined, "running"));
-    for (let n = 0; n < 4; n++) {
-      await page.evaluate(async (id) => {
-        await window.app.start("echo", window.app.bulky(200), id);
-        await window.app.wait(id);
-      }, `old-${n}`);
-    }
-    let code = "";
-    for (let n = 0; n < 80 && code === ""; n++) {
-      const result = await page.evaluate(
-        (id) => window.app.attempt(() => window.app.start("listener", window.app.bulky(300), id)),
-        `new-${n}`,
-      );
-      if (!result.ok) code = result.code;
-    }
-    expect(code).toBe("storage_quota");
-    expect((await heard(page, "quota")).length).toBeGreaterThan(0);
-    expect(await page.evaluate(() => window.app.hub.status.full)).toBe(true);
-    const left = await page.evaluate(
-      async () => (await window.app.hub.client.listInstanceIds({ pageSize: 1000 })).instanceIds,
-    );
-    expect(left.filter((id) => id.startsWith("old"))).toEqual([]);
-    expect(left).toContain("running");
-    await cdp.send("Storage.overrideQuotaForOrigin", { origin });
-    await page.evaluate(() => window.app.raise("running", "word", "still here", "k"));
-    expect(await page.evaluate(() => window.app.wait("running"))).toEqual({
-      status: "COMPLETED",
-      output: "still here",
-    });
+    await fillUp(page, () => cdp.send("Storage.overrideQuotaForOrigin", { origin }));
     await page.close();
   });
 
   it("cleared site data under an open hub is reported as lost, and the hub serves again", async () => {
     const page = await browser.tab(site.url);
-    await page.evaluate(() => window.app.open("cleared"));
-    await page.evaluate(() => window.app.start("listener", undefined, "gone"));
     const cdp = await session(page);
-    await cdp.send("Storage.clearDataForOrigin", { origin: site.url, storageTypes: "indexeddb" });
-    await eventually(
-      () => heard(page, "lost"),
-      (lost) => lost.includes("storage_lost"),
+    await loseAll(page, "cleared", () =>
+      cdp.send("Storage.clearDataForOrigin", { origin: site.url, storageTypes: "indexeddb" }),
     );
-    const asked = await page.evaluate(() => window.app.attempt(() => window.app.metadata("gone")));
-    expect(asked).toMatchObject({ ok: false, code: "instance_not_found" });
-    await page.evaluate(() => window.app.start("counter", { steps: 3, ms: 0 }, "new"));
-    expect(await page.evaluate(() => window.app.wait("new"))).toEqual({ status: "COMPLETED", output: 3 });
     await page.close();
   });
 
