@@ -10,5 +10,7 @@ export async function keepApp(notices: Notices): Promise<void> {
       notices.say("There is a newer version of this app.", { label: "Reload", run: () => location.reload() }),
     );
   }
-  await container.register("./service-worker.js", { scope: "./" });
+  const registration = await container.register("./service-worker.js", { scope: "./" });
+  // Browsers look for a newer version some time after a visit, or not. Without a network the next visit asks.
+  await registration.update().catch(() => undefined);
 }
