@@ -47,8 +47,8 @@ interface Part {
 
 const BASE: Part = { name: "tests", projects: ["node", "workerd", "e2e"] };
 const PROTOCOL: Part = { name: "tests of the protocol", projects: ["protocol"] };
-const INSIDE: Part = { name: "tests inside browsers", projects: ["browser*"], limitMs: 8 * 60_000 };
-const DRIVEN: Part = { name: "tests that drive browsers", projects: ["driven"], limitMs: 8 * 60_000 };
+const INSIDE: Part = { name: "tests inside browsers", projects: ["browser*"], limitMs: 6 * 60_000 };
+const DRIVEN: Part = { name: "tests that drive browsers", projects: ["driven"], limitMs: 9 * 60_000 };
 const WEBKIT: Part = { name: "contract suite in WebKitGTK", projects: ["webkit"], limitMs: 5 * 60_000 };
 
 const [mode, ...rest] = process.argv.slice(2);
