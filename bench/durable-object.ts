@@ -6,8 +6,12 @@ import { startLocalWorker } from "./local-worker.ts";
 import { median, printTable } from "./table.ts";
 
 const ROUNDS = 3;
-const objects = { ORCHESTRATIONS: "OrchestrationObject", HUB_INDEX: "HubIndexObject", BARE: "BareObject" };
-const worker = await startLocalWorker("bench/durable-object/worker.ts", objects, "Flow");
+const durableObjects = { ORCHESTRATIONS: "OrchestrationObject", HUB_INDEX: "HubIndexObject", BARE: "BareObject" };
+const worker = await startLocalWorker({
+  entry: "bench/durable-object/worker.ts",
+  durableObjects,
+  workflows: { FLOW: "Flow" },
+});
 
 try {
   const { url } = worker;

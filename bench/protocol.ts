@@ -99,12 +99,12 @@ async function startServeOnDisk(): Promise<Far> {
 }
 
 async function startWorker(): Promise<Far> {
-  const objects = {
+  const durableObjects = {
     ORCHESTRATIONS: "OrchestrationObject",
     HUB_INDEX: "HubIndexObject",
     DISPATCHER: "DispatcherObject",
   };
-  const { url, stop } = await startLocalWorker("bench/protocol/worker.ts", objects);
+  const { url, stop } = await startLocalWorker({ entry: "bench/protocol/worker.ts", durableObjects });
   return { baseUrl: url, stop };
 }
 

@@ -2,23 +2,19 @@
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterEach, describe, expect, it } from "vitest";
-import { newMemoryBackend } from "../../src/backends/memory/index.ts";
 import {
   type ConnectExecutor,
   type ConnectExecutorOptions,
-  createConnectExecutor,
   createConnectTaskHubClient,
 } from "../../src/connect/index.ts";
 import { listenGrpc } from "../../src/connect/node/index.ts";
 import { daprService } from "../../src/connect/protocol/services.ts";
-import { newActivityTaskWorker } from "../../src/core/hub/activity-worker.ts";
 import { silentLogger } from "../../src/core/hub/logger.ts";
-import { newOrchestrationWorker } from "../../src/core/hub/orchestration-worker.ts";
 import type { TaskHubClient } from "../../src/core/hub/task-hub-client.ts";
-import { newTaskHubWorker } from "../../src/core/hub/task-hub-worker.ts";
 import { completeOrchestrationAction, scheduleTaskAction } from "../../src/core/protocol/actions.ts";
 import { type HistoryEvent, OrchestrationStatus } from "../../src/core/protocol/gen/perdura/model/v1/history_pb.ts";
 import type { WorkItem } from "../../src/core/protocol/gen/perdura/wire/v1/task_hub_service_pb.ts";
+import { openExecutorHub } from "./support/executor-hub.ts";
 import { frame, openSession, rawCall } from "./support/raw-grpc.ts";
 
 const undo: (() => unknown)[] = [];
@@ -39,19 +35,10 @@ interface Setup {
 /** A hub over the executor, as a program of one's own makes it. */
 async function setup(options: ConnectExecutorOptions): Promise<Setup> {
   const logger = silentLogger();
-  const backend = newMemoryBackend({}, { logger });
-  const remote = createConnectExecutor(backend, { logger, skipWaitForInstanceStart: true, ...options });
-  const worker = newTaskHubWorker(
-    backend,
-    newOrchestrationWorker(backend, remote.executor, logger),
-    newActivityTaskWorker(backend, remote.executor, logger),
-    logger,
-  );
-  await worker.start();
+  const { remote, close } = await openExecutorHub({ skipWaitForInstanceStart: true, ...options });
   const server = await listenGrpc(remote.routes, { host: "127.0.0.1", port: 0 }, logger);
   undo.push(async () => {
-    await worker.shutdown();
-    await remote.shutdown();
+    await close();
     await server.close(200);
   });
   const address = `127.0.0.1:${server.address.port}`;

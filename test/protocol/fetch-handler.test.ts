@@ -2,18 +2,10 @@
 import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
 import { afterEach, describe, expect, it } from "vitest";
-import { newMemoryBackend } from "../../src/backends/memory/index.ts";
-import {
-  createConnectExecutor,
-  createConnectTaskHubClient,
-  createRemoteTaskHubWorker,
-  createSidecarFetch,
-} from "../../src/connect/index.ts";
-import { newActivityTaskWorker } from "../../src/core/hub/activity-worker.ts";
+import { createConnectTaskHubClient, createRemoteTaskHubWorker, createSidecarFetch } from "../../src/connect/index.ts";
 import { silentLogger } from "../../src/core/hub/logger.ts";
-import { newOrchestrationWorker } from "../../src/core/hub/orchestration-worker.ts";
-import { newTaskHubWorker } from "../../src/core/hub/task-hub-worker.ts";
 import { TaskRegistry } from "../../src/core/orchestration/registry.ts";
+import { openExecutorHub } from "./support/executor-hub.ts";
 
 const undo: (() => unknown)[] = [];
 
@@ -29,16 +21,7 @@ const KINDS: readonly (readonly [string, (fetch: typeof globalThis.fetch) => Tra
 
 describe.each(KINDS)("over fetch, with %s", (_, newTransport) => {
   it("serves client and worker, below a prefix", async () => {
-    const logger = silentLogger();
-    const backend = newMemoryBackend({}, { logger });
-    const remote = createConnectExecutor(backend, { logger });
-    const hub = newTaskHubWorker(
-      backend,
-      newOrchestrationWorker(backend, remote.executor, logger),
-      newActivityTaskWorker(backend, remote.executor, logger),
-      logger,
-    );
-    await hub.start();
+    const { remote, close } = await openExecutorHub();
     const handle = createSidecarFetch(remote.handlers, "/api");
     expect(handle(new Request("https://hub.test/TaskHubSidecarService/Hello", { method: "POST" }))).toBeUndefined();
     const fetchHere = async (input: string | URL, init?: RequestInit): Promise<Response> => {
@@ -53,12 +36,11 @@ describe.each(KINDS)("over fetch, with %s", (_, newTransport) => {
         for (let step = 0; step < n; step++) sum = (await ctx.callActivity("plus-one", sum)) as number;
         return sum;
       });
-    const worker = createRemoteTaskHubWorker(transport, registry, { logger });
+    const worker = createRemoteTaskHubWorker(transport, registry, { logger: silentLogger() });
     worker.start();
     undo.push(async () => {
       await worker.stop();
-      await hub.shutdown();
-      await remote.shutdown();
+      await close();
     });
     const client = createConnectTaskHubClient(transport);
     const id = await client.scheduleNewOrchestration("sum", 5);

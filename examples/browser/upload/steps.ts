@@ -34,12 +34,10 @@ export interface UploadSteps {
 /** Makes the activities. Those that need the Worker wait for a network without using up an attempt. */
 export function uploadSteps(blobs: () => Promise<HubBlobs>, transfers: Transfers): UploadSteps {
   const read = async (id: string): Promise<Blob> => {
-    const [kept] = await (await blobs()).list(id);
+    const here = await blobs();
+    const [kept] = await here.list(id);
     if (kept === undefined) throw new NonRetriableError("this browser does not keep the file any more: pick it again");
-    return (await blobs()).get(kept);
-  };
-  const forget = async (id: string): Promise<void> => {
-    for (const kept of await (await blobs()).list(id)) await (await blobs()).remove(kept);
+    return here.get(kept);
   };
   const online = { retry, timeout: "2m", runWhen: "online" } as const;
   return {
@@ -68,8 +66,13 @@ export function uploadSteps(blobs: () => Promise<HubBlobs>, transfers: Transfers
       online,
     ),
     discard: defineActivity("discard", ({ signal }, id) => transfers.discard(id, signal), online),
-    forget: defineActivity("forget", (_ctx, id) => forget(id)),
+    forget: defineActivity("forget", async (_ctx, id) => forgetFile(await blobs(), id)),
   };
+}
+
+/** Deletes the file that this browser keeps for an upload, if there is one. */
+export async function forgetFile(blobs: HubBlobs, id: string): Promise<void> {
+  for (const kept of await blobs.list(id)) await blobs.remove(kept);
 }
 
 /** What is said of a file before it is sent. */

@@ -1,6 +1,7 @@
 import type { OrchestrationMetadata, TaskHubClient } from "perdura";
 import type { HubBlobs } from "perdura/indexeddb";
 import { MAX_FILE_BYTES, type Progress, type UploadRequest, type UploadResult } from "./model.ts";
+import { forgetFile } from "./steps.ts";
 import { cancel, confirm, UPLOAD } from "./upload.ts";
 
 /** An upload as the page shows it. */
@@ -73,7 +74,7 @@ export class Uploads {
 
   /** Deletes an ended upload, and with it the kept file if there still is one: a hub in memory leaves that to us. */
   async remove(id: string): Promise<void> {
-    for (const kept of await this.#blobs.list(id)) await this.#blobs.remove(kept);
+    await forgetFile(this.#blobs, id);
     await this.#client.purgeOrchestrationState(id);
   }
 

@@ -273,7 +273,7 @@ export class BrowserTaskHub {
         this.events.emit({ type: "role", role: epoch === undefined ? "follower" : "runner" });
         if (epoch === undefined) return;
         this.#watch.announce();
-        void this.#lookAtStorage();
+        void this.#leaveNote();
       },
     };
     const manager = locks === undefined ? (navigator.locks as LockManager | undefined) : locks;
@@ -397,9 +397,14 @@ export class BrowserTaskHub {
     }
   }
 
-  /** Reads what the browser says of the storage, and leaves a note of what is in it for the case that it gets lost. */
+  /** Reads what the browser says of the storage. */
   async #lookAtStorage(): Promise<void> {
     this.#storage = await lookAtStorage();
+    await this.#leaveNote();
+  }
+
+  /** The runner leaves a note of what is in the storage, for the case that it gets lost. */
+  async #leaveNote(): Promise<void> {
     if (this.#epoch === undefined) return;
     try {
       const unfinished = unendedOf(await this.countInstances());

@@ -1,18 +1,13 @@
 /** Our client and our worker in a page, against the deployed Worker of another origin, with its token and its allow-list. */
 import type { Page } from "playwright";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { browsers } from "../../../scripts/browsers.ts";
 import type { RunningWorker } from "../../e2e/support/miniflare.ts";
 import { deleteFolder, newFolder, startSample } from "../../e2e/support/publications.ts";
-import type { Remote, Wire } from "../app/remote-page.ts";
-import { DrivenBrowser, eventually } from "../driver/browser.ts";
+import type { Wire } from "../app/remote-page.ts";
+import { eventually } from "../driver/browser.ts";
+import { remotePages } from "../driver/remote-pages.ts";
 import { type Site, serveSite } from "../driver/site.ts";
-
-declare global {
-  interface Window {
-    remote: Remote;
-  }
-}
 
 const TOKEN = "the-worker-s-token";
 
@@ -34,24 +29,10 @@ afterAll(async () => {
 });
 
 describe.each(browsers().map(({ name }) => name))("a page of another origin in %s", (name) => {
-  let browser: DrivenBrowser;
-  const pages: Page[] = [];
-  beforeAll(async () => {
-    browser = await DrivenBrowser.launch(name);
-  });
-  afterEach(async () => {
-    await Promise.all(pages.splice(0).map((page) => page.close()));
-  });
-  afterAll(async () => {
-    await browser.close();
-    browser.forget();
-  });
+  const pages = remotePages(name);
 
   async function remotePage(wire: Wire, { token = TOKEN, from = site } = {}): Promise<Page> {
-    const page = await browser.context.newPage();
-    pages.push(page);
-    await page.goto(`${from.url}remote`);
-    await page.waitForFunction(() => "remote" in window);
+    const page = await pages.open(from);
     await page.evaluate(([on, url, shown]) => window.remote.use(on, url, shown), [wire, worker.url, token] as const);
     return page;
   }

@@ -1,16 +1,11 @@
 /** The executor protocol served by a service worker over the browser's own hub, to the pages of its site. */
 import type { Page } from "playwright";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { browsers } from "../../../scripts/browsers.ts";
-import type { Remote, Wire } from "../app/remote-page.ts";
-import { DrivenBrowser, eventually } from "../driver/browser.ts";
+import type { Wire } from "../app/remote-page.ts";
+import { eventually } from "../driver/browser.ts";
+import { remotePages } from "../driver/remote-pages.ts";
 import { type Site, serveSite } from "../driver/site.ts";
-
-declare global {
-  interface Window {
-    remote: Remote;
-  }
-}
 
 let site: Site;
 beforeAll(async () => {
@@ -19,25 +14,11 @@ beforeAll(async () => {
 afterAll(() => site.close());
 
 describe.each(browsers().map(({ name }) => name))("a service worker's routes in %s", (name) => {
-  let browser: DrivenBrowser;
-  const pages: Page[] = [];
-  beforeAll(async () => {
-    browser = await DrivenBrowser.launch(name);
-  });
-  afterEach(async () => {
-    await Promise.all(pages.splice(0).map((page) => page.close()));
-  });
-  afterAll(async () => {
-    await browser.close();
-    browser.forget();
-  });
+  const pages = remotePages(name);
 
   /** A page that the service worker controls; it has a client of its hub. */
   async function remotePage(wire: Wire, path = ""): Promise<Page> {
-    const page = await browser.context.newPage();
-    pages.push(page);
-    await page.goto(`${site.url}remote`);
-    await page.waitForFunction(() => "remote" in window);
+    const page = await pages.open(site);
     await page.evaluate(() => window.remote.register("routes"));
     await page.evaluate(([on, below]) => window.remote.use(on, location.origin + below), [wire, path] as const);
     return page;
@@ -151,7 +132,7 @@ describe.each(browsers().map(({ name }) => name))("a service worker's routes in 
       const page = await remotePage(wire);
       await page.evaluate(() => window.remote.work());
       const before = await page.evaluate(() => window.remote.life());
-      const devtools = await browser.context.newCDPSession(page);
+      const devtools = await pages.browser.context.newCDPSession(page);
       await devtools.send("ServiceWorker.enable");
       const id = `stopped-${wire}`;
       await page.evaluate((id) => window.remote.start("steps", [30, 50], id), id);

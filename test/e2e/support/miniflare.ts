@@ -12,6 +12,8 @@ export interface WorkerOptions {
   readonly bindings?: Readonly<Record<string, string>>;
   /** Binding to exported class; all have SQLite storage. */
   readonly durableObjects: Readonly<Record<string, string>>;
+  /** Binding to exported class of the platform's workflows. Default none. */
+  readonly workflows?: Readonly<Record<string, string>>;
 }
 
 /** A Worker in a workerd of its own. */
@@ -39,7 +41,13 @@ export function startWorker(options: WorkerOptions): Promise<RunningWorker> {
   return started;
 }
 
-async function start({ entry, persist, bindings = {}, durableObjects }: WorkerOptions): Promise<RunningWorker> {
+async function start({
+  entry,
+  persist,
+  bindings = {},
+  durableObjects,
+  workflows = {},
+}: WorkerOptions): Promise<RunningWorker> {
   const contents = await bundled(entry);
   const before = ownWorkerds();
   const miniflare = new Miniflare({
@@ -68,6 +76,12 @@ async function start({ entry, persist, bindings = {}, durableObjects }: WorkerOp
               Object.entries(durableObjects).map(([binding, exportName]) => [
                 binding,
                 { type: "durable-object" as const, worker: NAME, exportName },
+              ]),
+            ),
+            ...Object.fromEntries(
+              Object.entries(workflows).map(([binding, exportName]) => [
+                binding,
+                { type: "workflow" as const, name: binding.toLowerCase(), worker: NAME, exportName },
               ]),
             ),
             ...Object.fromEntries(

@@ -4,18 +4,10 @@ import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
-import { newMemoryBackend } from "../../../src/backends/memory/index.ts";
-import {
-  type ConnectExecutorOptions,
-  createConnectExecutor,
-  createSidecarFetch,
-  type DialectChoice,
-} from "../../../src/connect/index.ts";
+import { type ConnectExecutorOptions, createSidecarFetch, type DialectChoice } from "../../../src/connect/index.ts";
 import { type GatewayOptions, openGateway, type RunningGateway } from "../../../src/connect/node/index.ts";
-import { newActivityTaskWorker } from "../../../src/core/hub/activity-worker.ts";
 import { silentLogger } from "../../../src/core/hub/logger.ts";
-import { newOrchestrationWorker } from "../../../src/core/hub/orchestration-worker.ts";
-import { newTaskHubWorker } from "../../../src/core/hub/task-hub-worker.ts";
+import { openExecutorHub } from "./executor-hub.ts";
 import type { TestHub } from "./served-hub.ts";
 
 /** Answers a request. */
@@ -76,23 +68,11 @@ export interface FetchHub {
 
 /** Opens a hub in memory. */
 export async function openFetchHub(options: ConnectExecutorOptions = {}): Promise<FetchHub> {
-  const logger = silentLogger();
-  const backend = newMemoryBackend({}, { logger });
-  const remote = createConnectExecutor(backend, { logger, ...options });
-  const worker = newTaskHubWorker(
-    backend,
-    newOrchestrationWorker(backend, remote.executor, logger),
-    newActivityTaskWorker(backend, remote.executor, logger),
-    logger,
-  );
-  await worker.start();
+  const { remote, close } = await openExecutorHub(options);
   const handle = createSidecarFetch(remote.handlers);
   return {
     handle: (request) => handle(request) ?? new Response("nothing is here", { status: 404 }),
-    async close() {
-      await worker.shutdown();
-      await remote.shutdown();
-    },
+    close,
   };
 }
 

@@ -1,18 +1,13 @@
 /** The contract suite's surroundings over a served hub: our client, and our worker, at the other end of a transport. */
 import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
-import { newMemoryBackend } from "../../../src/backends/memory/index.ts";
 import {
-  createConnectExecutor,
   createConnectTaskHubClient,
   createRemoteTaskHubWorker,
   type RemoteTaskHubWorker,
 } from "../../../src/connect/index.ts";
 import { type HttpListener, listenGrpc } from "../../../src/connect/node/index.ts";
-import { newActivityTaskWorker } from "../../../src/core/hub/activity-worker.ts";
 import { silentLogger } from "../../../src/core/hub/logger.ts";
-import { newOrchestrationWorker } from "../../../src/core/hub/orchestration-worker.ts";
-import { newTaskHubWorker } from "../../../src/core/hub/task-hub-worker.ts";
 import {
   type ClientSetup,
   CONTRACT_MAX_PAYLOAD_BYTES,
@@ -22,6 +17,7 @@ import {
   lateReferences,
   MemoryRecorder,
 } from "../../../src/testing/index.ts";
+import { openExecutorHub } from "./executor-hub.ts";
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -40,25 +36,15 @@ export function remoteSetup(newTransport: (baseUrl: string) => Transport): Clien
     time: "real",
     canFailUnregistered: false,
     async openHub({ cache }: ContractHubOptions): Promise<ContractHub> {
-      const logger = silentLogger();
-      const backend = newMemoryBackend({}, { logger, maxPayloadBytes: CONTRACT_MAX_PAYLOAD_BYTES });
-      // Unregistered names are parked soon, as in a hub of its own.
-      const remote = createConnectExecutor(backend, { logger, patienceMs: 100 });
       const limits = { maxPayloadBytes: CONTRACT_MAX_PAYLOAD_BYTES };
-      const hubWorker = newTaskHubWorker(
-        backend,
-        newOrchestrationWorker(backend, remote.executor, logger, limits),
-        newActivityTaskWorker(backend, remote.executor, logger),
-        logger,
-      );
-      await hubWorker.start();
-      const server: HttpListener = await listenGrpc(remote.routes, { host: "127.0.0.1", port: 0 }, logger);
+      // Unregistered names are parked soon, as in a hub of its own.
+      const { remote, close } = await openExecutorHub({ patienceMs: 100 }, limits);
+      const server: HttpListener = await listenGrpc(remote.routes, { host: "127.0.0.1", port: 0 }, silentLogger());
       return farHub(newTransport(`http://127.0.0.1:${server.address.port}`), cache, {
         isServed: () => remote.workers > 0,
         isFree: () => remote.workers === 0,
         async close() {
-          await hubWorker.shutdown();
-          await remote.shutdown();
+          await close();
           await server.close(200);
         },
       });
